@@ -1,0 +1,40 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** An installed CPython whose shared library carries DWARF. */
+export interface Interpreter {
+  readonly minor: string;
+  /** `3.9.18` */
+  readonly version: string;
+  readonly executable: string;
+  /** The ELF file that holds CPython's own code and its DWARF. */
+  readonly library: string;
+}
+
+/** The interpreter of a minor version under pyenv's root; undefined when it is not installed there. */
+export function findInterpreter(minor: string, root = join(homedir(), '.pyenv/versions')): Interpreter | undefined {
+  if (!existsSync(root)) return undefined;
+  const version = readdirSync(root)
+    .filter(name => name.startsWith(`${minor}.`) && /^\d+\.\d+\.\d+$/.test(name))
+    .sort()
+    .at(-1);
+  if (version === undefined) return undefined;
+  const executable = join(root, version, 'bin', `python${minor}`);
+  if (!existsSync(executable)) return undefined;
+  const shared = [`libpython${minor}.so.1.0`, `libpython${minor}m.so.1.0`]
+    .map(name => join(root, version, 'lib', name))
+    .find(path => existsSync(path));
+  return { minor, version, executable: realpathSync(executable), library: shared ?? realpathSync(executable) };
+}
+
+/** What a statement of that interpreter prints. */
+export function runPython({ executable, library }: Interpreter, program: string): string {
+  const { status, stdout, stderr } = spawnSync(executable, ['-c', program], {
+    encoding: 'utf8',
+    env: { ...process.env, LD_LIBRARY_PATH: join(library, '..') },
+  });
+  if (status !== 0) throw new Error(`${executable} failed: ${stderr}`);
+  return stdout;
+}

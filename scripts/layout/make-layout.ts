@@ -1,0 +1,472 @@
+import type {
+  CodeLayout,
+  DebugOffsetsLayout,
+  DictLayout,
+  FrameHead,
+  FrameLayout,
+  GilLayout,
+  InstanceLayout,
+  IntegerLayout,
+  Layout,
+  Opcodes,
+  RuntimeLayout,
+  TextLayout,
+} from '../../src/python/layout.ts';
+import { evaluate, offsetOf } from './dwarf.ts';
+import { type Interpreter, runPython } from './interpreter.ts';
+
+/** The layout table of an installed interpreter: offsets from its DWARF, instruction numbers from itself. */
+export function makeLayout(interpreter: Interpreter): Layout {
+  const instructions = readInstructions(interpreter);
+  const known = new Map<string, number | undefined>();
+  // One answer decides what is asked next (shapes), so rounds go on until a round asks nothing new.
+  for (;;) {
+    const asked = new Set<string>();
+    const note = (expression: string) => {
+      if (!known.has(expression)) asked.add(expression);
+      return known.get(expression);
+    };
+    compose(interpreter, { value: note, pretend: true }, instructions);
+    if (asked.size === 0) break;
+    const constants = evaluate(interpreter.library, [...asked]);
+    for (const expression of asked) known.set(expression, constants.get(expression));
+  }
+  return compose(interpreter, { value: expression => known.get(expression), pretend: false }, instructions);
+}
+
+interface Source {
+  value(expression: string): number | undefined;
+  /** Whether a missing value is only not asked for yet. */
+  readonly pretend: boolean;
+}
+
+function compose(interpreter: Interpreter, source: Source, instructions: Instructions): Layout {
+  const debugOffsets = debugOffsetsLayout(source);
+  return {
+    minor: interpreter.minor,
+    source: {
+      version: interpreter.version,
+      build: instructions.build,
+      structures: `DWARF of ${interpreter.library.split('/').at(-1)}`,
+    },
+    runtime: runtimeLayout(source),
+    ...(debugOffsets && { debugOffsets }),
+    interpreter: {
+      next: need(source, 'PyInterpreterState', 'next'),
+      threads: need(source, 'PyInterpreterState', 'tstate_head', 'threads.head'),
+      ...optional(source, 'PyInterpreterState', { id: ['id'] }),
+      sysDict: need(source, 'PyInterpreterState', 'sysdict'),
+    },
+    thread: {
+      size: size(source, 'PyThreadState'),
+      next: need(source, 'PyThreadState', 'next'),
+      interpreter: need(source, 'PyThreadState', 'interp'),
+      threadId: need(source, 'PyThreadState', 'thread_id'),
+      frame: frameHead(source),
+    },
+    gil: gilLayout(source),
+    frame: frameLayout(source),
+    code: codeLayout(source, instructions),
+    opcodes: instructions.opcodes,
+    object: { type: need(source, 'PyObject', 'ob_type'), itemCount: need(source, 'PyVarObject', 'ob_size') },
+    type: {
+      name: need(source, 'PyTypeObject', 'tp_name'),
+      basicSize: need(source, 'PyTypeObject', 'tp_basicsize'),
+      flags: need(source, 'PyTypeObject', 'tp_flags'),
+      dictOffset: need(source, 'PyTypeObject', 'tp_dictoffset'),
+      ...optional(source, 'PyHeapTypeObject', { cachedKeys: ['ht_cached_keys'] }),
+    },
+    bytes: {
+      typeName: has(source, 'PyStringObject', 'ob_sval') ? 'str' : 'bytes',
+      length: need(source, 'PyVarObject', 'ob_size'),
+      data: either(source, ['PyStringObject', 'ob_sval'], ['PyBytesObject', 'ob_sval']),
+    },
+    text: textLayout(source),
+    integer: integerLayout(source),
+    tuple: { length: need(source, 'PyVarObject', 'ob_size'), items: need(source, 'PyTupleObject', 'ob_item') },
+    dict: dictLayout(source),
+    instance: instanceLayout(source),
+    builtin: {
+      definition: need(source, 'PyCFunctionObject', 'm_ml'),
+      self: need(source, 'PyCFunctionObject', 'm_self'),
+      name: need(source, 'PyMethodDef', 'ml_name'),
+    },
+    method: {
+      typeName: has(source, 'PyMethodObject', 'im_class') ? 'instancemethod' : 'method',
+      function: need(source, 'PyMethodObject', 'im_func'),
+      self: need(source, 'PyMethodObject', 'im_self'),
+      code: need(source, 'PyFunctionObject', 'func_code'),
+    },
+    lock: {
+      size: size(source, 'lockobject'),
+      typeName: has(source, 'lockobject', 'locked') ? '_thread.lock' : 'thread.lock',
+      semaphore: need(source, 'lockobject', 'lock_lock'),
+      ...optional(source, 'lockobject', { locked: ['locked'] }),
+    },
+    ...(has(source, 'rlockobject', 'rlock_owner') && {
+      rlock: {
+        size: size(source, 'rlockobject'),
+        typeName: '_thread.RLock',
+        semaphore: need(source, 'rlockobject', 'rlock_lock'),
+        owner: need(source, 'rlockobject', 'rlock_owner'),
+        count: need(source, 'rlockobject', 'rlock_count'),
+      },
+    }),
+  };
+}
+
+function runtimeLayout(source: Source): RuntimeLayout {
+  if (has(source, '_PyRuntimeState', 'interpreters.head'))
+    return {
+      shape: 'runtime-struct',
+      symbol: '_PyRuntime',
+      size: size(source, '_PyRuntimeState'),
+      interpreters: need(source, '_PyRuntimeState', 'interpreters.head'),
+      mainInterpreter: need(source, '_PyRuntimeState', 'interpreters.main'),
+    };
+  return { shape: 'static-head', head: 'interp_head', current: '_PyThreadState_Current' };
+}
+
+function gilLayout(source: Source): GilLayout {
+  const state = (type: string, prefix: string) => ({
+    lastHolder: need(source, type, `${prefix}last_holder._value`, `${prefix}last_holder`),
+    locked: need(source, type, `${prefix}locked._value`, `${prefix}locked`),
+    condition: need(source, type, `${prefix}cond`),
+    mutex: need(source, type, `${prefix}mutex`),
+  });
+  if (has(source, 'PyInterpreterState', 'ceval.gil'))
+    return {
+      shape: 'interpreter',
+      pointer: need(source, 'PyInterpreterState', 'ceval.gil'),
+      ...state('struct _gil_runtime_state', ''),
+    };
+  if (has(source, '_PyRuntimeState', 'ceval.gil'))
+    return { shape: 'runtime', ...state('_PyRuntimeState', 'ceval.gil.') };
+  return { shape: 'current-thread' };
+}
+
+function frameHead(source: Source): FrameHead {
+  const direct = first(source, 'PyThreadState', 'frame', 'current_frame');
+  if (direct !== undefined) return { via: 'thread', offset: direct };
+  return {
+    via: 'cframe',
+    offset: need(source, 'PyThreadState', 'cframe'),
+    frame: need(source, '_PyCFrame', 'current_frame'),
+  };
+}
+
+function frameLayout(source: Source): FrameLayout {
+  if (has(source, '_PyInterpreterFrame', 'previous'))
+    return {
+      shape: 'interpreter-frame',
+      size: need(source, '_PyInterpreterFrame', 'localsplus'),
+      previous: need(source, '_PyInterpreterFrame', 'previous'),
+      code: need(source, '_PyInterpreterFrame', 'f_code', 'f_executable'),
+      instruction: need(source, '_PyInterpreterFrame', 'prev_instr', 'instr_ptr'),
+      owner: need(source, '_PyInterpreterFrame', 'owner'),
+      locals: need(source, '_PyInterpreterFrame', 'localsplus'),
+      entry: has(source, '_PyInterpreterFrame', 'is_entry')
+        ? { by: 'flag', offset: need(source, '_PyInterpreterFrame', 'is_entry') }
+        : { by: 'shim', owner: constant(source, 'FRAME_OWNED_BY_CSTACK') },
+    };
+  return {
+    shape: 'frame-object',
+    size: need(source, 'PyFrameObject', 'f_localsplus'),
+    previous: need(source, 'PyFrameObject', 'f_back'),
+    code: need(source, 'PyFrameObject', 'f_code'),
+    lastInstruction: need(source, 'PyFrameObject', 'f_lasti'),
+    lastInstructionUnit: has(source, 'PyCodeObject', 'co_linetable') ? 2 : 1,
+    valueStack: need(source, 'PyFrameObject', 'f_valuestack'),
+    blockCount: need(source, 'PyFrameObject', 'f_iblock'),
+    blocks: need(source, 'PyFrameObject', 'f_blockstack'),
+    maximumBlocks: constant(source, 'sizeof(((PyFrameObject *)0)->f_blockstack) / sizeof(PyTryBlock)'),
+    block: {
+      size: size(source, 'PyTryBlock'),
+      type: need(source, 'PyTryBlock', 'b_type'),
+      handler: need(source, 'PyTryBlock', 'b_handler'),
+      level: need(source, 'PyTryBlock', 'b_level'),
+    },
+    locals: need(source, 'PyFrameObject', 'f_localsplus'),
+  };
+}
+
+function codeLayout(source: Source, { signedLines }: Instructions): CodeLayout {
+  const ending = first(source, 'PyCodeObject', 'co_code_adaptive');
+  return {
+    size: size(source, 'PyCodeObject'),
+    typeName: 'code',
+    name: need(source, 'PyCodeObject', 'co_name'),
+    file: need(source, 'PyCodeObject', 'co_filename'),
+    ...optional(source, 'PyCodeObject', { qualifiedName: ['co_qualname'] }),
+    firstLine: need(source, 'PyCodeObject', 'co_firstlineno'),
+    lines: {
+      shape: has(source, 'PyCodeObject', 'co_exceptiontable')
+        ? 'location-table'
+        : has(source, 'PyCodeObject', 'co_linetable')
+          ? 'linetable'
+          : signedLines
+            ? 'lnotab-signed'
+            : 'lnotab',
+      offset: need(source, 'PyCodeObject', 'co_lnotab', 'co_linetable'),
+    },
+    bytecode:
+      ending === undefined
+        ? { in: 'bytes', offset: need(source, 'PyCodeObject', 'co_code') }
+        : { in: 'code', offset: ending },
+    ...optional(source, 'PyCodeObject', { exceptionTable: ['co_exceptiontable'] }),
+    stackSize: need(source, 'PyCodeObject', 'co_stacksize'),
+    ...optional(source, 'PyCodeObject', { slotCount: ['co_nlocalsplus'] }),
+    slotNames: need(source, 'PyCodeObject', 'co_varnames', 'co_localsplusnames'),
+    argumentCount: need(source, 'PyCodeObject', 'co_argcount'),
+  };
+}
+
+function textLayout(source: Source): TextLayout {
+  if (has(source, 'PyASCIIObject', 'state'))
+    return {
+      shape: 'compact',
+      typeName: 'str',
+      length: need(source, 'PyASCIIObject', 'length'),
+      state: need(source, 'PyASCIIObject', 'state'),
+      asciiSize: size(source, 'PyASCIIObject'),
+      compactSize: size(source, 'PyCompactUnicodeObject'),
+      data: need(source, 'PyUnicodeObject', 'data'),
+    };
+  return {
+    shape: 'legacy',
+    typeName: 'unicode',
+    length: need(source, 'PyUnicodeObject', 'length'),
+    data: need(source, 'PyUnicodeObject', 'str'),
+  };
+}
+
+function integerLayout(source: Source): IntegerLayout {
+  const tag = first(source, 'PyLongObject', 'long_value.lv_tag');
+  if (tag !== undefined) return { shape: 'tagged', tag, digits: need(source, 'PyLongObject', 'long_value.ob_digit') };
+  return {
+    shape: 'signed-size',
+    size: need(source, 'PyVarObject', 'ob_size'),
+    digits: need(source, 'PyLongObject', 'ob_digit'),
+    ...optional(source, 'PyIntObject', { small: ['ob_ival'] }),
+  };
+}
+
+function dictLayout(source: Source): DictLayout {
+  const entry = (type: string) => ({
+    size: size(source, type),
+    key: need(source, type, 'me_key'),
+    value: need(source, type, 'me_value'),
+  });
+  if (has(source, 'PyDictObject', 'ma_table'))
+    return {
+      shape: 'open-table',
+      mask: need(source, 'PyDictObject', 'ma_mask'),
+      table: need(source, 'PyDictObject', 'ma_table'),
+      entry: entry('PyDictEntry'),
+    };
+  const log2 = first(source, 'PyDictKeysObject', 'dk_log2_size');
+  return {
+    shape: 'compact',
+    keys: need(source, 'PyDictObject', 'ma_keys'),
+    values: need(source, 'PyDictObject', 'ma_values'),
+    valuesItems: first(source, 'PyDictValues', 'values') ?? 0,
+    tableSize:
+      log2 === undefined
+        ? { as: 'count', offset: need(source, 'PyDictKeysObject', 'dk_size') }
+        : { as: 'log2', offset: log2, indexBytes: need(source, 'PyDictKeysObject', 'dk_log2_index_bytes') },
+    entryCount: need(source, 'PyDictKeysObject', 'dk_nentries'),
+    indices: need(source, 'PyDictKeysObject', 'dk_indices'),
+    entry: entry('PyDictKeyEntry'),
+    ...(has(source, 'PyDictUnicodeEntry', 'me_key') && {
+      textEntry: { kind: need(source, 'PyDictKeysObject', 'dk_kind'), ...entry('PyDictUnicodeEntry') },
+    }),
+  };
+}
+
+/**
+ * Pre-header words and flags are macros and inline functions, which DWARF does not hold: their numbers are read in
+ * Include/object.h and Include/internal/pycore_object.h of 3.11.7, 3.12.1 and 3.13.0.
+ */
+function instanceLayout(source: Source): InstanceLayout {
+  if (has(source, 'PyInstanceObject', 'in_dict'))
+    return {
+      classic: {
+        typeName: 'instance',
+        class: need(source, 'PyInstanceObject', 'in_class'),
+        dict: need(source, 'PyInstanceObject', 'in_dict'),
+        className: need(source, 'PyClassObject', 'cl_name'),
+      },
+    };
+  const managed = { flag: 1 << 4, dict: -24 };
+  const valid = first(source, 'PyDictValues', 'valid');
+  if (valid !== undefined)
+    return { managed: { ...managed, values: { at: 'inline', flag: 1 << 2, offset: size(source, 'PyObject'), valid } } };
+  if (has(source, 'PyDictOrValues', 'values')) return { managed: { ...managed, values: { at: 'tagged-dict' } } };
+  if (has(source, 'PyDictValues', 'values')) return { managed: { ...managed, values: { at: 'pointer', offset: -32 } } };
+  return {};
+}
+
+/** Which of this table's numbers `_Py_DebugOffsets` repeats. */
+const described = {
+  'interpreter.id': 'interpreter_state.id',
+  'interpreter.next': 'interpreter_state.next',
+  'interpreter.threads': 'interpreter_state.threads_head',
+  'interpreter.sysDict': 'interpreter_state.sysdict',
+  'gil.pointer': 'interpreter_state.ceval_gil',
+  'runtime.interpreters': 'runtime_state.interpreters_head',
+  'thread.next': 'thread_state.next',
+  'thread.interpreter': 'thread_state.interp',
+  'thread.frame.offset': 'thread_state.current_frame',
+  'thread.threadId': 'thread_state.thread_id',
+  'frame.previous': 'interpreter_frame.previous',
+  'frame.code': 'interpreter_frame.executable',
+  'frame.instruction': 'interpreter_frame.instr_ptr',
+  'frame.locals': 'interpreter_frame.localsplus',
+  'frame.owner': 'interpreter_frame.owner',
+  'code.file': 'code_object.filename',
+  'code.name': 'code_object.name',
+  'code.qualifiedName': 'code_object.qualname',
+  'code.lines.offset': 'code_object.linetable',
+  'code.firstLine': 'code_object.firstlineno',
+  'code.slotNames': 'code_object.localsplusnames',
+  'code.bytecode.offset': 'code_object.co_code_adaptive',
+  'object.type': 'pyobject.ob_type',
+  'type.name': 'type_object.tp_name',
+  'type.flags': 'type_object.tp_flags',
+  'tuple.items': 'tuple_object.ob_item',
+  'tuple.length': 'tuple_object.ob_size',
+  'dict.keys': 'dict_object.ma_keys',
+  'dict.values': 'dict_object.ma_values',
+  'integer.tag': 'long_object.lv_tag',
+  'integer.digits': 'long_object.ob_digit',
+  'bytes.length': 'bytes_object.ob_size',
+  'bytes.data': 'bytes_object.ob_sval',
+  'text.state': 'unicode_object.state',
+  'text.length': 'unicode_object.length',
+  'text.asciiSize': 'unicode_object.asciiobject_size',
+} as const satisfies Record<string, string>;
+
+function debugOffsetsLayout(source: Source): DebugOffsetsLayout | undefined {
+  if (!has(source, '_Py_DebugOffsets', 'cookie')) return undefined;
+  const fields: Record<string, number> = {};
+  for (const [key, member] of Object.entries(described)) {
+    const offset = first(source, '_Py_DebugOffsets', member);
+    if (offset !== undefined) fields[key] = offset;
+  }
+  return {
+    cookie: 'xdebugpy',
+    version: need(source, '_Py_DebugOffsets', 'version'),
+    freeThreaded: need(source, '_Py_DebugOffsets', 'free_threaded'),
+    size: size(source, '_Py_DebugOffsets'),
+    fields,
+  };
+}
+
+interface Instructions {
+  readonly build: string;
+  /** Whether co_lnotab's line steps are signed (3.6, Objects/lnotab_notes.txt). */
+  readonly signedLines: boolean;
+  readonly opcodes: Opcodes;
+}
+
+const question = `
+import json, opcode, platform, sys, struct
+numbers = dict(opcode.opmap)
+try:
+    import _opcode_metadata
+    numbers.update(_opcode_metadata._specialized_opmap)
+except ImportError:
+    # Specialised instructions have no names in opmap before 3.13; opname lists them by number in 3.11 and 3.12.
+    special = set(name for names in getattr(opcode, '_specializations', {}).values() for name in names)
+    for name in special:
+        if name in opcode.opname: numbers[name] = opcode.opname.index(name)
+print(json.dumps({
+    'numbers': numbers,
+    'haveArgument': opcode.HAVE_ARGUMENT,
+    'version': list(sys.version_info[:2]),
+    'build': platform.python_implementation() + ' ' + platform.python_version() + ', ' + platform.machine() + ', ' + platform.python_compiler(),
+}))
+`;
+
+interface Answer {
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly haveArgument: number;
+  readonly version: readonly [number, number];
+  readonly build: string;
+}
+
+function readInstructions(interpreter: Interpreter): Instructions {
+  const { numbers, haveArgument, version, build } = JSON.parse(runPython(interpreter, question)) as Answer;
+  const number = (name: string) => numbers[name];
+  const required = (...names: string[]) => {
+    const found = names.map(number).find(value => value !== undefined);
+    if (found === undefined) throw new Error(`Python ${interpreter.version} has no instruction ${names.join(' or ')}`);
+    return found;
+  };
+  const [major, minor] = version;
+  const wordcode = major > 2 && minor >= 6;
+  const pushExceptionInfo = number('PUSH_EXC_INFO');
+  const setupWith = number('BEFORE_WITH') === undefined ? number('SETUP_WITH') : undefined;
+  return {
+    build,
+    signedLines: wordcode,
+    opcodes: {
+      encoding: wordcode ? 'word' : 'mixed',
+      haveArgument,
+      extendedArgument: required('EXTENDED_ARG'),
+      enterWith: required('BEFORE_WITH', 'SETUP_WITH'),
+      ...(setupWith !== undefined && { jumpUnit: major === 3 && minor >= 10 ? 2 : 1 }),
+      withHandler: required('WITH_EXCEPT_START', 'WITH_CLEANUP_START', 'WITH_CLEANUP'),
+      ...(pushExceptionInfo !== undefined && { pushExceptionInfo }),
+      // 2.7 pushes a block of its own kind, 3.x one that a `finally` has too; the handler tells them apart.
+      withBlocks: setupWith === undefined ? [] : [...new Set([setupWith, required('SETUP_FINALLY')])],
+      calls: Object.entries(numbers)
+        .filter(([name, value]) => /^(?:PRE)?CALL(?!_INTRINSIC)/.test(name) && value < 256)
+        .map(([, value]) => value)
+        .sort((left, right) => left - right),
+    },
+  };
+}
+
+function has(source: Source, type: string, member: string): boolean {
+  return source.value(offsetOf(type, member)) !== undefined;
+}
+
+function first(source: Source, type: string, ...members: readonly string[]): number | undefined {
+  return members.map(member => source.value(offsetOf(type, member))).find(value => value !== undefined);
+}
+
+function need(source: Source, type: string, ...members: readonly string[]): number {
+  return orFail(source, first(source, type, ...members), `${type}.${members.join('|')}`);
+}
+
+function either(source: Source, ...alternatives: readonly (readonly [type: string, member: string])[]): number {
+  const found = alternatives.map(([type, member]) => first(source, type, member)).find(value => value !== undefined);
+  return orFail(source, found, String(alternatives));
+}
+
+function size(source: Source, type: string): number {
+  return constant(source, `sizeof(${type})`);
+}
+
+function constant(source: Source, expression: string): number {
+  return orFail(source, source.value(expression), expression);
+}
+
+function orFail(source: Source, value: number | undefined, what: string): number {
+  if (value === undefined && !source.pretend) throw new Error(`DWARF has no ${what}`);
+  return value ?? 0;
+}
+
+function optional<Key extends string>(
+  source: Source,
+  type: string,
+  members: Readonly<Record<Key, readonly string[]>>,
+): { readonly [key in Key]?: number } {
+  const found: { [key in Key]?: number } = {};
+  for (const key of Object.keys(members) as Key[]) {
+    const value = first(source, type, ...members[key]);
+    if (value !== undefined) found[key] = value;
+  }
+  return found;
+}

@@ -1,0 +1,37 @@
+/**
+ * Makes `src/python/layouts/` from the interpreters installed under pyenv.
+ * Usage: node scripts/layout/make.ts 2.7 3.9 … (none: every minor that has a table)
+ */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { findInterpreter } from './interpreter.ts';
+import { makeLayout } from './make-layout.ts';
+
+const folder = new URL('../../src/python/layouts/', import.meta.url);
+const tables = () =>
+  readdirSync(folder)
+    .filter(name => /^\d+\.\d+\.ts$/.test(name))
+    .map(name => name.slice(0, -3));
+
+const wanted = process.argv.slice(2);
+for (const minor of wanted.length > 0 ? wanted : tables()) {
+  const interpreter = findInterpreter(minor);
+  if (!interpreter) throw new Error(`no Python ${minor} under pyenv: pyenv install ${minor}`);
+  const text = `// Made by scripts/layout/make.ts.\nimport type { Layout } from '../layout.ts';\n\nexport const layout: Layout = ${JSON.stringify(makeLayout(interpreter), undefined, 2)};\n`;
+  writeFileSync(new URL(`${minor}.ts`, folder), text);
+  console.log(`${minor}: ${interpreter.library}`);
+}
+
+const sorted = tables().sort((left, right) => left.localeCompare(right, 'en', { numeric: true }));
+const name = (minor: string) => `python${minor.replace('.', '_')}`;
+writeFileSync(
+  new URL('index.ts', folder),
+  [
+    '// Made by scripts/layout/make.ts.',
+    "import type { Layout } from '../layout.ts';",
+    ...sorted.map(minor => `import { layout as ${name(minor)} } from './${minor}.ts';`),
+    '',
+    '/** One table a CPython minor, ascending. */',
+    `export const layouts: readonly Layout[] = [${sorted.map(name).join(', ')}];`,
+    '',
+  ].join('\n'),
+);

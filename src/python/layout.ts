@@ -1,0 +1,270 @@
+/**
+ * Where CPython of one minor version keeps what the walker reads. Tables in `layouts/` are made from the DWARF of a
+ * real interpreter by `scripts/layout/make.ts`; the walker knows shapes, never versions.
+ * Plain numbers are byte offsets into the structure named, `size` its `sizeof`.
+ */
+export interface Layout {
+  /** `3.11` */
+  readonly minor: string;
+  /** What the table was made from. */
+  readonly source: { readonly version: string; readonly build: string; readonly structures: string };
+  readonly runtime: RuntimeLayout;
+  /** Present where `_PyRuntime` describes itself (`_Py_DebugOffsets`, 3.13): its numbers replace ours. */
+  readonly debugOffsets?: DebugOffsetsLayout;
+  readonly interpreter: {
+    readonly next: number;
+    readonly threads: number;
+    /** `int64_t`; absent in 2.7, where the order of the list has to do. */
+    readonly id?: number;
+    readonly sysDict: number;
+  };
+  readonly thread: {
+    readonly size: number;
+    readonly next: number;
+    readonly interpreter: number;
+    readonly threadId: number;
+    readonly frame: FrameHead;
+  };
+  readonly gil: GilLayout;
+  readonly frame: FrameLayout;
+  readonly code: CodeLayout;
+  readonly opcodes: Opcodes;
+  readonly object: { readonly type: number; readonly itemCount: number };
+  readonly type: {
+    readonly name: number;
+    readonly basicSize: number;
+    readonly flags: number;
+    readonly dictOffset: number;
+    /** `ht_cached_keys` of a heap type, where instances share keys without a dict object of their own. */
+    readonly cachedKeys?: number;
+  };
+  readonly bytes: { readonly typeName: string; readonly length: number; readonly data: number };
+  readonly text: TextLayout;
+  readonly integer: IntegerLayout;
+  readonly tuple: { readonly length: number; readonly items: number };
+  readonly dict: DictLayout;
+  readonly instance: InstanceLayout;
+  /** `PyCFunctionObject` with `PyMethodDef`. */
+  readonly builtin: { readonly definition: number; readonly self: number; readonly name: number };
+  /** `PyMethodObject` */
+  readonly method: {
+    readonly typeName: string;
+    readonly function: number;
+    readonly self: number;
+    /** `PyFunctionObject.func_code` */
+    readonly code: number;
+  };
+  /** `lockobject` of _threadmodule.c; its `PyThread_type_lock` is a `sem_t *` (thread_pthread.h, USE_SEMAPHORES). */
+  readonly lock: {
+    readonly size: number;
+    readonly typeName: string;
+    readonly semaphore: number;
+    /** `char locked`, where the version has it. */
+    readonly locked?: number;
+  };
+  /** `rlockobject`; absent in 2.7, where `threading._RLock` is written in Python. */
+  readonly rlock?: {
+    readonly size: number;
+    readonly typeName: string;
+    readonly semaphore: number;
+    readonly owner: number;
+    readonly count: number;
+  };
+}
+
+export type RuntimeLayout =
+  /** Two static variables: the newest interpreter, and the thread that holds the GIL. */
+  | { readonly shape: 'static-head'; readonly head: string; readonly current: string }
+  /** One structure; offsets into it. */
+  | {
+      readonly shape: 'runtime-struct';
+      readonly symbol: string;
+      readonly size: number;
+      readonly interpreters: number;
+      readonly mainInterpreter: number;
+    };
+
+export interface DebugOffsetsLayout {
+  readonly cookie: string;
+  /** `(major << 24) | (minor << 16) | …` as PY_VERSION_HEX. */
+  readonly version: number;
+  readonly freeThreaded: number;
+  readonly size: number;
+  /** `section.key` of this table → where in `_Py_DebugOffsets` its offset stands. */
+  readonly fields: Readonly<Record<string, number>>;
+}
+
+export type GilLayout =
+  /** The holder is the current thread state itself; NULL when nobody holds it. */
+  | { readonly shape: 'current-thread' }
+  | ({ readonly shape: 'runtime' } & GilState)
+  /** One per interpreter: `pointer` is an offset into it, the others into what it points at. */
+  | ({ readonly shape: 'interpreter'; readonly pointer: number } & GilState);
+
+interface GilState {
+  /** `PyThreadState *` */
+  readonly lastHolder: number;
+  /** `int`: 1 held, 0 free, -1 not made. */
+  readonly locked: number;
+  readonly condition: number;
+  readonly mutex: number;
+}
+
+/** How a thread state leads to its innermost frame. */
+export type FrameHead =
+  | { readonly via: 'thread'; readonly offset: number }
+  | { readonly via: 'cframe'; readonly offset: number; readonly frame: number };
+
+export type FrameLayout =
+  | {
+      readonly shape: 'frame-object';
+      readonly size: number;
+      readonly previous: number;
+      readonly code: number;
+      /** `f_lasti`, counted in units of `lastInstructionUnit` bytes. */
+      readonly lastInstruction: number;
+      readonly lastInstructionUnit: 1 | 2;
+      readonly valueStack: number;
+      readonly blockCount: number;
+      readonly blocks: number;
+      /** CO_MAXBLOCKS */
+      readonly maximumBlocks: number;
+      readonly block: {
+        readonly size: number;
+        readonly type: number;
+        readonly handler: number;
+        readonly level: number;
+      };
+      readonly locals: number;
+    }
+  | {
+      readonly shape: 'interpreter-frame';
+      readonly size: number;
+      readonly previous: number;
+      readonly code: number;
+      /** `_Py_CODEUNIT *` */
+      readonly instruction: number;
+      readonly owner: number;
+      readonly locals: number;
+      readonly entry: /** `bool is_entry` */
+        | { readonly by: 'flag'; readonly offset: number }
+        /** A shim frame of this owner stands below the entry frame. */
+        | { readonly by: 'shim'; readonly owner: number };
+    };
+
+export interface CodeLayout {
+  readonly size: number;
+  readonly typeName: string;
+  readonly name: number;
+  readonly file: number;
+  readonly qualifiedName?: number;
+  /** `int co_firstlineno` */
+  readonly firstLine: number;
+  readonly lines: {
+    readonly shape: 'lnotab' | 'lnotab-signed' | 'linetable' | 'location-table';
+    readonly offset: number;
+  };
+  readonly bytecode:
+    | { readonly in: 'bytes'; readonly offset: number }
+    /** The code object ends with it. */
+    | { readonly in: 'code'; readonly offset: number };
+  /** `co_exceptiontable`; absent: the frame's block stack. */
+  readonly exceptionTable?: number;
+  readonly stackSize: number;
+  /** `int co_nlocalsplus`: slots below the value stack; absent where the frame points at its value stack. */
+  readonly slotCount?: number;
+  /** Tuple of names of the slots, from the first. */
+  readonly slotNames: number;
+  readonly argumentCount: number;
+}
+
+export interface Opcodes {
+  /** `word`: opcode and argument byte; `mixed`: 1 byte, or 3 from `haveArgument` on. */
+  readonly encoding: 'word' | 'mixed';
+  readonly haveArgument: number;
+  readonly extendedArgument: number;
+  /** What enters a `with`: it is executing while `__enter__` runs. */
+  readonly enterWith: number;
+  /** `SETUP_WITH`'s argument counts from the next instruction in units of these bytes; absent with exception tables. */
+  readonly jumpUnit?: 1 | 2;
+  /** First instruction of a `with`'s handler, or the one after PUSH_EXC_INFO. */
+  readonly withHandler: number;
+  readonly pushExceptionInfo?: number;
+  /** Block types that a `with` pushes. */
+  readonly withBlocks: readonly number[];
+  /** Every call instruction, specialised forms included. */
+  readonly calls: readonly number[];
+}
+
+export type TextLayout =
+  /** 2.7: `str` is bytes, `unicode` is UCS2 or UCS4 by build. */
+  | { readonly shape: 'legacy'; readonly typeName: string; readonly length: number; readonly data: number }
+  /** PEP 393 */
+  | {
+      readonly shape: 'compact';
+      readonly typeName: string;
+      readonly length: number;
+      readonly state: number;
+      readonly asciiSize: number;
+      readonly compactSize: number;
+      readonly data: number;
+    };
+
+export type IntegerLayout = {
+  /** `digit`: 30 bits in 4 bytes. */
+  readonly digits: number;
+} & (
+  | { readonly shape: 'signed-size'; readonly size: number; readonly small?: number /** `PyIntObject.ob_ival` */ }
+  /** `lv_tag`: sign in the two low bits, digit count from bit 3 on. */
+  | { readonly shape: 'tagged'; readonly tag: number }
+);
+
+export type DictLayout =
+  | {
+      readonly shape: 'open-table';
+      readonly mask: number;
+      readonly table: number;
+      readonly entry: { readonly size: number; readonly key: number; readonly value: number };
+    }
+  | {
+      readonly shape: 'compact';
+      readonly keys: number;
+      readonly values: number;
+      /** Of the pointers behind `values`. */
+      readonly valuesItems: number;
+      readonly tableSize:
+        | { readonly as: 'count'; readonly offset: number }
+        | { readonly as: 'log2'; readonly offset: number; readonly indexBytes: number };
+      readonly entryCount: number;
+      readonly indices: number;
+      readonly entry: { readonly size: number; readonly key: number; readonly value: number };
+      /** Keys that are all `str` have shorter entries when `kind` is not 0. */
+      readonly textEntry?: {
+        readonly kind: number;
+        readonly size: number;
+        readonly key: number;
+        readonly value: number;
+      };
+    };
+
+/** Where an instance keeps its attributes, apart from `tp_dictoffset`. */
+export interface InstanceLayout {
+  /** `PyInstanceObject` of classic classes. */
+  readonly classic?: {
+    readonly typeName: string;
+    readonly class: number;
+    readonly dict: number;
+    readonly className: number;
+  };
+  /** Py_TPFLAGS_MANAGED_DICT: words before the object. */
+  readonly managed?: {
+    readonly flag: number;
+    /** Negative offset of the dict pointer. */
+    readonly dict: number;
+    /** Where values without a dict lie: behind their own pointer, behind the dict word when its low bit is set, or in the object. */
+    readonly values:
+      | { readonly at: 'pointer'; readonly offset: number }
+      | { readonly at: 'tagged-dict' }
+      | { readonly at: 'inline'; readonly flag: number; readonly offset: number; readonly valid: number };
+  };
+}

@@ -1,0 +1,178 @@
+// Made by scripts/layout/make.ts.
+import type { Layout } from '../layout.ts';
+
+export const layout: Layout = {
+  minor: '3.11',
+  source: {
+    version: '3.11.7',
+    build: 'CPython 3.11.7, x86_64, GCC 12.2.0',
+    structures: 'DWARF of libpython3.11.so.1.0',
+  },
+  runtime: {
+    shape: 'runtime-struct',
+    symbol: '_PyRuntime',
+    size: 166688,
+    interpreters: 40,
+    mainInterpreter: 48,
+  },
+  interpreter: {
+    next: 0,
+    threads: 16,
+    id: 48,
+    sysDict: 904,
+  },
+  thread: {
+    size: 360,
+    next: 8,
+    interpreter: 16,
+    threadId: 152,
+    frame: {
+      via: 'cframe',
+      offset: 56,
+      frame: 8,
+    },
+  },
+  gil: {
+    shape: 'runtime',
+    lastHolder: 368,
+    locked: 376,
+    condition: 392,
+    mutex: 440,
+  },
+  frame: {
+    shape: 'interpreter-frame',
+    size: 72,
+    previous: 48,
+    code: 32,
+    instruction: 56,
+    owner: 69,
+    locals: 72,
+    entry: {
+      by: 'flag',
+      offset: 68,
+    },
+  },
+  code: {
+    size: 192,
+    typeName: 'code',
+    name: 120,
+    file: 112,
+    qualifiedName: 128,
+    firstLine: 72,
+    lines: {
+      shape: 'location-table',
+      offset: 136,
+    },
+    bytecode: {
+      in: 'code',
+      offset: 184,
+    },
+    exceptionTable: 40,
+    stackSize: 68,
+    slotCount: 76,
+    slotNames: 96,
+    argumentCount: 56,
+  },
+  opcodes: {
+    encoding: 'word',
+    haveArgument: 90,
+    extendedArgument: 144,
+    enterWith: 53,
+    withHandler: 49,
+    pushExceptionInfo: 35,
+    withBlocks: [],
+    calls: [142, 166, 171],
+  },
+  object: {
+    type: 8,
+    itemCount: 16,
+  },
+  type: {
+    name: 24,
+    basicSize: 32,
+    flags: 168,
+    dictOffset: 288,
+    cachedKeys: 872,
+  },
+  bytes: {
+    typeName: 'bytes',
+    length: 16,
+    data: 32,
+  },
+  text: {
+    shape: 'compact',
+    typeName: 'str',
+    length: 16,
+    state: 32,
+    asciiSize: 48,
+    compactSize: 72,
+    data: 72,
+  },
+  integer: {
+    shape: 'signed-size',
+    size: 16,
+    digits: 24,
+  },
+  tuple: {
+    length: 16,
+    items: 24,
+  },
+  dict: {
+    shape: 'compact',
+    keys: 32,
+    values: 40,
+    valuesItems: 0,
+    tableSize: {
+      as: 'log2',
+      offset: 8,
+      indexBytes: 9,
+    },
+    entryCount: 24,
+    indices: 32,
+    entry: {
+      size: 24,
+      key: 8,
+      value: 16,
+    },
+    textEntry: {
+      kind: 10,
+      size: 16,
+      key: 0,
+      value: 8,
+    },
+  },
+  instance: {
+    managed: {
+      flag: 16,
+      dict: -24,
+      values: {
+        at: 'pointer',
+        offset: -32,
+      },
+    },
+  },
+  builtin: {
+    definition: 16,
+    self: 24,
+    name: 0,
+  },
+  method: {
+    typeName: 'method',
+    function: 16,
+    self: 24,
+    code: 48,
+  },
+  lock: {
+    size: 40,
+    typeName: '_thread.lock',
+    semaphore: 16,
+    locked: 32,
+  },
+  rlock: {
+    size: 48,
+    typeName: '_thread.RLock',
+    semaphore: 16,
+    owner: 24,
+    count: 32,
+  },
+};
