@@ -1,6 +1,6 @@
 import { attempt } from './attempt.ts';
-import { describeElfFile } from './elf-file.ts';
 import { segmentFlag, segmentType } from './elf.ts';
+import { describeElfFile } from './elf-file.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { openFileBytes } from './file-bytes.ts';
 import type { Memory } from './memory.ts';

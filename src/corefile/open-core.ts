@@ -228,8 +228,9 @@ function parseProcess(descriptor: Buffer | undefined): CoreProcess | undefined {
 
 function parseAuxv(descriptor: Buffer | undefined): readonly (readonly [number, bigint])[] {
   const entries: (readonly [number, bigint])[] = [];
-  const length = Math.min(descriptor?.length ?? 0, 4096);
-  for (let at = 0; descriptor !== undefined && at + 16 <= length; at += 16) {
+  if (descriptor === undefined) return entries;
+  const length = Math.min(descriptor.length, 4096);
+  for (let at = 0; at + 16 <= length; at += 16) {
     const type = descriptor.readBigUInt64LE(at);
     if (type === 0n) break;
     entries.push([Number(type), descriptor.readBigUInt64LE(at + 8)]);

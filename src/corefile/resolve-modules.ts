@@ -38,7 +38,7 @@ function resolveFile(module: Module, index: FileIndex, options: ResolveOptions):
 }
 
 function localPaths(module: Module): readonly string[] {
-  return [...new Set([module.path, module.name])].filter(path => path !== undefined && isAbsolute(path)) as string[];
+  return [...new Set([module.path ?? module.name, module.name])].filter(path => isAbsolute(path));
 }
 
 function localDebugFile(buildId: BuildId, options: ResolveOptions): string | undefined {

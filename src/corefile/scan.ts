@@ -1,5 +1,5 @@
-import type { CoreFile } from './core.ts';
 import { attempt } from './attempt.ts';
+import type { CoreFile } from './core.ts';
 
 /** A stretch of memory that the process could write and the core holds. */
 export interface WritableRange {

@@ -1,7 +1,7 @@
 import { attempt } from './attempt.ts';
+import { readElfHeader, readProgramHeaders, segmentType } from './elf.ts';
 import type { Section } from './elf-file.ts';
 import { describeElfFile, sectionType, withFile } from './elf-file.ts';
-import { readElfHeader, readProgramHeaders, segmentType } from './elf.ts';
 import type { FileBytes } from './file-bytes.ts';
 import type { Memory } from './memory.ts';
 import { readPointer, readU32 } from './memory.ts';

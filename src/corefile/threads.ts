@@ -28,7 +28,7 @@ export function parseThread(machine: Machine, status: Buffer): CoreThread | unde
 /** Arguments of an AArch64 system call: x0 to x5. */
 export function aarch64Syscall(status: Buffer, number: number): CoreThread['syscall'] {
   const args = [0, 1, 2, 3, 4, 5].map(index => status.readBigUInt64LE(registersOffset + index * 8));
-  return syscall('aarch64', number, args);
+  return namedSyscall('aarch64', number, args);
 }
 
 const registersOffset = 112;
@@ -42,7 +42,7 @@ function x86Syscall(register: (index: number) => bigint): CoreThread['syscall'] 
   const number = BigInt.asIntN(64, register(15));
   if (number < 0n || number > 0xffffn) return undefined;
   if (!interrupted.has(BigInt.asIntN(64, register(10)))) return undefined;
-  return syscall(
+  return namedSyscall(
     'x86_64',
     Number(number),
     x86Arguments.map(index => register(index)),
@@ -56,7 +56,7 @@ function x86Syscall(register: (index: number) => bigint): CoreThread['syscall'] 
  */
 const interrupted: ReadonlySet<bigint> = new Set([-38n, -4n, -512n, -513n, -514n, -516n]);
 
-function syscall(machine: Machine, number: number, args: readonly bigint[]): NonNullable<CoreThread['syscall']> {
+function namedSyscall(machine: Machine, number: number, args: readonly bigint[]): NonNullable<CoreThread['syscall']> {
   const name = syscallName(machine, number);
   return { number, ...(name !== undefined && { name }), args };
 }

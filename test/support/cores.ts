@@ -10,7 +10,7 @@ export interface CapturedCore {
   readonly pid: number;
   /** Private (0700); holds the core. */
   readonly dir: string;
-  remove(): void;
+  readonly remove: () => void;
 }
 
 export interface CaptureOptions {
@@ -21,7 +21,7 @@ export interface CaptureOptions {
 }
 
 /** Makes a private directory that `remove` deletes. */
-export function privateDir(): { readonly dir: string; remove(): void } {
+export function privateDir(): { readonly dir: string; readonly remove: () => void } {
   const dir = mkdtempSync(join(tmpdir(), 'hangar-test-'));
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
