@@ -15,21 +15,44 @@ import {
   segmentFlag,
   segmentType,
 } from './elf.ts';
+import type { ExpandOptions } from './expand-core.ts';
+import { expandCore } from './expand-core.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { fileAsMemory, openFileBytes } from './file-bytes.ts';
 import type { Memory } from './memory.ts';
 import { aarch64Syscall, parseThread } from './threads.ts';
+import { isZstd } from './zstd-frames.ts';
+
+export type OpenOptions = ExpandOptions;
 
 /**
- * Opens an uncompressed ELF core (core(5)) of a 64-bit little-endian x86-64 or AArch64 process. Reads headers and notes
- * now, memory when asked.
+ * Opens an ELF core (core(5)) of a 64-bit little-endian x86-64 or AArch64 process, plain or compressed with zstd; the
+ * latter is expanded into a private scratch file, which `close` removes. Reads headers and notes now, memory when asked.
  * @throws HangarError `NOT_A_CORE`, `CORE_UNREADABLE` (the system refuses to open it), `CORE_UNSUPPORTED` (of another
- * machine), `CORE_TRUNCATED` (cut off within its headers). A core cut off later is opened, see `CoreFile.truncated`.
+ * machine), `CORE_TRUNCATED` (cut off within its headers), `SCRATCH_FULL`, `CANCELLED`. A core cut off later is opened,
+ * see `CoreFile.truncated`.
  */
-export function openCore(path: string): CoreFile {
+export async function openCore(path: string, options: OpenOptions = {}): Promise<CoreFile> {
   const file = openRegularFile(path);
+  if (!isZstd(file.read(0, 4))) return readOrClose(path, path, file);
+  const expanded = await expandCore(path, file, options).finally(() => file.close());
   try {
-    return readCore(path, file);
+    const core = readOrClose(path, expanded.path, openFileBytes(expanded.path));
+    const close = (): void => {
+      core.close();
+      expanded.remove();
+    };
+    return { ...core, close };
+  } catch (error) {
+    expanded.remove();
+    throw error;
+  }
+}
+
+/** Errors name `given`, what the user typed; the core's path is `path`. */
+function readOrClose(given: string, path: string, file: FileBytes): CoreFile {
+  try {
+    return { ...readCore(given, file), path };
   } catch (error) {
     file.close();
     throw error;
@@ -306,7 +329,7 @@ function describeElf(type: number): string {
 }
 
 const signatures: readonly (readonly [hex: string, what: string])[] = [
-  ['28b52ffd', 'is compressed with zstd'],
+  ['28b52ffd', 'is compressed with zstd twice'],
   ['1f8b', 'is compressed with gzip; uncompress it first'],
   ['fd377a585a00', 'is compressed with xz; uncompress it first'],
   ['04224d18', 'is compressed with lz4; uncompress it first'],
