@@ -35,7 +35,8 @@ export type OpenOptions = ExpandOptions;
 export async function openCore(path: string, options: OpenOptions = {}): Promise<CoreFile> {
   const file = openRegularFile(path);
   if (!isZstd(file.read(0, 4))) return readOrClose(path, path, file);
-  const expanded = await expandCore(path, file, options).finally(() => file.close());
+  file.close();
+  const expanded = await expandCore(path, options);
   try {
     const core = readOrClose(path, expanded.path, openFileBytes(expanded.path));
     const close = (): void => {

@@ -17,3 +17,16 @@ export interface NativeFrame {
   readonly file?: string;
   readonly line?: number;
 }
+
+/** Native stacks of a core, and what of them could not be had. */
+export interface NativeStacks {
+  /** In the core's order; threads without a single frame are left out. */
+  readonly threads: readonly NativeThread[];
+  readonly gaps: readonly NativeGap[];
+}
+
+export interface NativeGap {
+  readonly what: string;
+  readonly why: string;
+  readonly fix?: string;
+}
