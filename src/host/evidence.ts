@@ -32,6 +32,7 @@ export interface ThreadEvidence {
   readonly states: readonly ThreadState[];
   /** CPU use over the sampled time; 100 is one full core. Absent with fewer than two samples. */
   readonly cpuPercent?: number;
+  /** Context switches between the first and the last sample; absent with fewer than two samples. */
   readonly voluntarySwitches?: number;
   readonly involuntarySwitches?: number;
   readonly wchan?: string;

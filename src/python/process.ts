@@ -15,6 +15,9 @@ export interface PythonInterpreter {
   readonly id: number;
   /** Address of the PyThreadState that holds this interpreter's GIL (one for all interpreters before 3.12). */
   readonly gilHolder?: bigint;
+  /** `pthread_cond_t` and `pthread_mutex_t` of the GIL, 3.2 on: a waiter's futex address lies in one of them. */
+  readonly gilCondition?: bigint;
+  readonly gilMutex?: bigint;
 }
 
 export interface PythonThread {

@@ -1,0 +1,194 @@
+import { z } from 'zod';
+
+/** `hangar.report/1` (contract, `Results`). Readers accept fields that they do not know. */
+
+const address = z.string().regex(/^0x[0-9a-f]+$/);
+const confidence = z.enum(['proven', 'likely', 'suspected']);
+const seconds = z.number();
+const lwp = z.int();
+
+const findingSchema = z.looseObject({
+  class: z.enum([
+    'deadlock',
+    'busy-loop',
+    'busy-native',
+    'blocking-io',
+    'lock-wait',
+    'orphaned-lock',
+    'wait-notify',
+    'sleep',
+    'uninterruptible',
+    'stopped',
+    'pool-exhausted',
+    'unreadable',
+  ]),
+  confidence,
+  summary: z.string(),
+  roots: z.array(z.looseObject({ lwp, function: z.string(), file: z.string(), line: z.int() })),
+  victims: z.array(lwp).describe('LWPs that wait, directly or not, for a root'),
+  evidence: z.array(
+    z.looseObject({
+      text: z.string(),
+      address: address.optional(),
+      value: z.string().optional().describe('little-endian number of `bytes` bytes at `address`'),
+      bytes: z.int().optional(),
+    }),
+  ),
+  next: z.string().describe('one next action or command'),
+  signature: z.string().describe('equal for the same cause elsewhere'),
+});
+
+const sourceSchema = z.looseObject({
+  firstLine: z.int(),
+  lines: z.array(z.string()),
+  status: z.enum(['as-run', 'changed-since', 'given', 'absent']),
+});
+
+const threadSchema = z.looseObject({
+  lwp,
+  nsPid: z.int().optional(),
+  name: z.string().optional(),
+  state: z.enum(['running', 'sleeping', 'uninterruptible', 'stopped', 'zombie']).optional(),
+  cpuPercent: z.number().optional(),
+  role: z.enum(['application', 'idle', 'runtime']),
+  gil: z.enum(['holds', 'waits', 'none']),
+  python: z.array(
+    z.looseObject({
+      function: z.string(),
+      file: z.string(),
+      line: z.int(),
+      interpreter: z.number(),
+      source: sourceSchema.optional(),
+    }),
+  ),
+  native: z.array(
+    z.looseObject({
+      function: z.string().optional(),
+      module: z.string().optional(),
+      offset: address.optional(),
+      file: z.string().optional(),
+      line: z.int().optional(),
+    }),
+  ),
+  stack: z.array(z.union([z.looseObject({ python: z.int() }), z.looseObject({ native: z.int() })])),
+  waits: z
+    .looseObject({
+      kind: z.enum([
+        'python-lock',
+        'python-rlock',
+        'import-lock',
+        'condition',
+        'event',
+        'semaphore',
+        'queue',
+        'join',
+        'mp-lock',
+        'pthread-mutex',
+        'gil',
+        'io',
+        'sleep',
+        'child',
+        'unknown',
+      ]),
+      address: address.optional(),
+      owner: lwp.optional(),
+      confidence,
+      peer: z.string().optional(),
+      fd: z.int().optional(),
+      syscall: z.string().optional(),
+      timeoutSeconds: seconds.optional(),
+    })
+    .optional(),
+  holds: z.array(
+    z.looseObject({
+      kind: z.string(),
+      address,
+      at: z.looseObject({ file: z.string(), line: z.int() }).optional(),
+    }),
+  ),
+  request: z.looseObject({ method: z.string(), path: z.string() }).optional(),
+});
+
+export const reportSchema = z.looseObject({
+  schema: z.literal('hangar.report/1'),
+  case: z.string(),
+  summary: z.string().describe('one sentence that names the cause, or says that nothing hangs'),
+  host: z.looseObject({
+    name: z.string(),
+    address: z.string().optional(),
+    os: z.string().optional(),
+    kernel: z.string().optional(),
+  }),
+  process: z.looseObject({
+    pid: z.int(),
+    command: z.array(z.string()),
+    executable: z.string(),
+    service: z.string().optional(),
+    user: z.string().optional(),
+    startedAt: z.string().optional(),
+    pythons: z.array(z.string()),
+  }),
+  candidates: z
+    .array(
+      z.looseObject({
+        pid: z.int(),
+        state: z.enum(['hung', 'unsure', 'healthy']),
+        reasons: z.array(z.string()),
+        chosen: z.boolean(),
+      }),
+    )
+    .optional(),
+  capture: z
+    .looseObject({
+      method: z.enum(['gcore', 'given']),
+      at: z.string().optional(),
+      stoppedSeconds: seconds.optional(),
+      coreBytes: z.number().describe('apparent size'),
+      storedBytes: z.number().optional(),
+      sha256: z.string().optional().describe('of the uncompressed core'),
+    })
+    .optional(),
+  recovery: z
+    .looseObject({
+      mode: z.enum(['service', 'worker']),
+      service: z.string(),
+      succeeded: z.boolean(),
+      downSeconds: seconds.optional(),
+    })
+    .optional(),
+  findings: z.array(findingSchema).describe('most severe first; empty when nothing hangs'),
+  threads: z.array(threadSchema).describe('every LWP of the core'),
+  tasks: z
+    .array(
+      z.looseObject({
+        kind: z.enum(['asyncio', 'greenlet']),
+        name: z.string().optional(),
+        lwp: lwp.optional(),
+        stack: z.array(z.looseObject({ function: z.string(), file: z.string(), line: z.int() })),
+        awaits: z.string().optional(),
+      }),
+    )
+    .optional(),
+  modules: z.array(
+    z.looseObject({
+      path: z.string(),
+      buildId: z.string().optional(),
+      file: z.enum(['found', 'missing', 'mismatched']),
+      symbols: z.enum(['full', 'dynamic', 'none']),
+      package: z.string().optional(),
+    }),
+  ),
+  gaps: z
+    .array(z.looseObject({ what: z.string(), why: z.string(), fix: z.string().optional() }))
+    .describe('what could not be read'),
+  timings: z.array(z.looseObject({ stage: z.string(), seconds })).describe('without process start'),
+});
+
+export type Report = z.infer<typeof reportSchema>;
+export type ReportFinding = Report['findings'][number];
+export type ReportThread = Report['threads'][number];
+
+/** JSON Schema of a report (draft 2020-12). */
+export function reportJsonSchema(): unknown {
+  return z.toJSONSchema(reportSchema);
+}

@@ -1,0 +1,57 @@
+import type { Report, ReportFinding, ReportThread } from './schema.ts';
+
+export interface SummaryInput {
+  readonly findings: Report['findings'];
+  readonly threads: Report['threads'];
+  readonly notice?: string;
+}
+
+/** The report's first line: notice, cause, place, source text, request; or that nothing hangs. */
+export function summaryOf({ findings, threads, notice }: SummaryInput): string {
+  const [first] = findings;
+  const cause = first === undefined ? nothingHangs(threads) : causeOf(first, findings.length - 1, threads);
+  return notice === undefined ? cause : `${notice} ${cause}`;
+}
+
+function nothingHangs(threads: readonly ReportThread[]): string {
+  const idle = threads.filter(({ role }) => role === 'idle').length;
+  return `Nothing hangs: ${threads.length} ${threads.length === 1 ? 'thread' : 'threads'}, ${idle} of them idle, and no cause found.`;
+}
+
+function causeOf(finding: ReportFinding, others: number, threads: readonly ReportThread[]): string {
+  const [root] = finding.roots;
+  const thread = threads.find(({ lwp }) => lwp === root?.lwp);
+  const text = root && sourceLine(thread, root);
+  const request = requestsOf(finding, threads);
+  return [
+    `${label(finding)}: ${finding.summary}`,
+    text === undefined ? '' : `: \`${text}\``,
+    root === undefined || root.line === 0 || finding.roots.length > 1 ? '' : ` [${root.file}:${root.line}]`,
+    request === '' ? '' : `, serving ${request}`,
+    others === 0 ? '.' : `; and ${others} more ${others === 1 ? 'finding' : 'findings'}.`,
+  ].join('');
+}
+
+/** `busy-loop`, `busy-loop (likely)` */
+export function label({ class: kind, confidence }: ReportFinding): string {
+  return confidence === 'proven' ? kind : `${kind} (${confidence})`;
+}
+
+/** Text of the root's line, where the file as it ran, or one that was given, is known. */
+export function sourceLine(thread: ReportThread | undefined, root: ReportFinding['roots'][number]): string | undefined {
+  const frame = thread?.python.find(
+    ({ file, line, function: name }) => file === root.file && line === root.line && name === root.function,
+  );
+  const source = frame?.source;
+  if (source === undefined || source.status === 'absent' || source.status === 'changed-since') return undefined;
+  const text = source.lines[root.line - source.firstLine]?.trim();
+  return text === '' ? undefined : text;
+}
+
+function requestsOf({ roots }: ReportFinding, threads: readonly ReportThread[]): string {
+  const requests = roots.flatMap(({ lwp }) => {
+    const request = threads.find(thread => thread.lwp === lwp)?.request;
+    return request ? [`${request.method} ${request.path}`] : [];
+  });
+  return [...new Set(requests)].join(' and ');
+}

@@ -1,0 +1,28 @@
+import type { PythonProcess } from '../python/process.ts';
+import type { Owner } from './describe-wait.ts';
+
+const rank = { proven: 0, likely: 1, suspected: 2 } as const;
+
+/**
+ * Who holds a lock object: the thread that the lock names, else the one whose `with` block shows that it holds it, the
+ * surest first. The waiter itself counts, since a plain lock can be waited for by its own holder.
+ */
+export function lockOwners(python: PythonProcess | undefined) {
+  const byThreadId = new Map<bigint, number>();
+  const holders = new Map<bigint, Owner[]>();
+  for (const { lwp, threadId, address, holds } of python?.threads ?? []) {
+    if (lwp === undefined) continue;
+    byThreadId.set(threadId, lwp).set(address, lwp);
+    for (const hold of holds) {
+      holders.set(hold.address, [...(holders.get(hold.address) ?? []), { lwp, confidence: hold.confidence }]);
+    }
+  }
+  return (waiter: number, lock: bigint, ownerThreadId?: bigint): Owner | undefined => {
+    const named = ownerThreadId === undefined ? undefined : byThreadId.get(ownerThreadId);
+    if (named !== undefined) return { lwp: named, confidence: 'proven' };
+    const found = holders.get(lock) ?? [];
+    return found.toSorted(
+      (a, b) => rank[a.confidence] - rank[b.confidence] || Number(a.lwp === waiter) - Number(b.lwp === waiter),
+    )[0];
+  };
+}

@@ -1,0 +1,19 @@
+import type { CoreThread } from '../corefile/core.ts';
+import type { ThreadEvidence } from '../host/evidence.ts';
+
+/**
+ * Whether a thread ran or woke while /proc was sampled, or between then and the core; undefined without two samples.
+ * A thread that stands still has one state, no CPU time, no context switch, and the same system call throughout.
+ */
+export function hasMoved(proc: ThreadEvidence | undefined, core: CoreThread): boolean | undefined {
+  if (proc === undefined || proc.states.length < 2) return undefined;
+  if (proc.states.some(state => state === 'running')) return true;
+  if ((proc.cpuPercent ?? 0) > 0 || (proc.voluntarySwitches ?? 0) > 0) return true;
+  return proc.syscall !== undefined && !isSameCall(proc.syscall, core.syscall);
+}
+
+function isSameCall(sampled: NonNullable<ThreadEvidence['syscall']>, dumped: CoreThread['syscall']): boolean {
+  // The kernel restarts an interrupted wait under this number (restart_syscall(2)).
+  if (dumped?.name === 'restart_syscall') return true;
+  return dumped !== undefined && dumped.number === sampled.number && dumped.args[0] === sampled.args[0];
+}

@@ -1,0 +1,33 @@
+import type { FrameOrigin, JudgedFrame } from './thread.ts';
+
+/**
+ * Whose code a file is, by its path: the standard library, an installed package, a launcher script, or the service's own.
+ * Layouts: lib/pythonX.Y (site module, sysconfig), dist-packages (Debian), pythonXY.zip, `<frozen …>` (3.x).
+ */
+export function originOf(file: string): FrameOrigin {
+  if (/\/(?:site|dist)-packages\//.test(file)) return 'site';
+  if (/\/lib(?:64)?\/python\d\.\d+\//.test(file) || /\/python\d+\.zip\//.test(file) || file.startsWith('<frozen ')) {
+    return 'stdlib';
+  }
+  // /usr/bin/gunicorn, venv/bin/celery: generated, runs the package's main function.
+  if (/\/s?bin\/[^/]+$/.test(file)) return 'launcher';
+  return 'application';
+}
+
+/** Innermost frame of the service's own code; else of an installed package; else the innermost. */
+export function applicationFrame<F extends Pick<JudgedFrame, 'origin'>>(frames: readonly F[]): F | undefined {
+  return (
+    frames.find(({ origin }) => origin === 'application') ??
+    frames.find(({ origin }) => origin !== 'stdlib') ??
+    frames[0]
+  );
+}
+
+/** `co_name` of a `co_qualname`: what all versions have. */
+export function shortName(name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1);
+}
+
+export function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,69 @@
+import { formatAddress } from '../evidence.ts';
+import type { Evidence } from '../evidence.ts';
+import { isCalledFunction, isInterpreterModule, isSystemModule, plainName, runningNative } from '../native-names.ts';
+import type { Confidence, JudgedThread } from '../thread.ts';
+import type { WaitGraph } from '../wait-graph.ts';
+import { evidenceOf, sampledEvidence } from './rule.ts';
+
+/** A thread that computes without end, as far as this can be told. */
+export interface BusyThread {
+  readonly thread: JudgedThread;
+  readonly confidence: Confidence;
+  /** The C function that Python code called and that runs; absent: byte code itself. */
+  readonly native?: string;
+  readonly evidence: readonly Evidence[];
+}
+
+/** Threads that use the CPU all the time: by /proc's samples where they exist, else by the moment of the core alone. */
+export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
+  const all = [...graph.threads.values()];
+  const hasPython = all.some(({ python }) => python.length > 0);
+  return all.flatMap(thread => {
+    if (hasPython ? thread.python.length === 0 : thread.native.length === 0) return [];
+    const confidence = busyness(thread, all);
+    if (confidence === undefined) return [];
+    const native = hasPython ? nativeOf(thread) : (thread.native[0]?.function ?? 'native code');
+    return [{ thread, confidence, ...(native !== undefined && { native }), evidence: busyEvidence(thread) }];
+  });
+}
+
+function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidence | undefined {
+  const { onCpu, states, cpuPercent: cpu = 0 } = thread;
+  if (!onCpu && thread.waits?.kind !== 'gil') return undefined;
+  // The moment of the core alone: it may have been any other thread's, a moment later.
+  if (states.length < 2) return onCpu ? 'suspected' : undefined;
+  const always = states.every(state => state === 'running');
+  if (always && cpu >= 80 && onCpu) return 'proven';
+  if (cpu >= 80 || (always && cpu >= 30 && onCpu)) return 'likely';
+  // Several that compete for one GIL share one core.
+  return cpu >= 20 && sharedCpu(thread, all) >= 80 ? 'likely' : undefined;
+}
+
+function sharedCpu({ python }: JudgedThread, all: readonly JudgedThread[]): number {
+  const interpreter = python[0]?.interpreter;
+  return all
+    .filter(other => other.python[0]?.interpreter === interpreter && (other.onCpu || other.gil !== 'none'))
+    .reduce((sum, { cpuPercent = 0 }) => sum + cpuPercent, 0);
+}
+
+function nativeOf({ native, pythonVersion, running, runningModule, onCpu }: JudgedThread): string | undefined {
+  if (native.length > 0) return runningNative(native, pythonVersion);
+  if (running !== undefined && isCalledFunction(running)) return plainName(running);
+  const isForeign =
+    runningModule !== undefined && !isInterpreterModule(runningModule) && !isSystemModule(runningModule);
+  return onCpu && isForeign ? (running ?? `code of ${runningModule}`) : undefined;
+}
+
+function busyEvidence(thread: JudgedThread): readonly Evidence[] {
+  const { pc, running, runningModule, gil, onCpu } = thread;
+  const where = [running, runningModule && `of ${runningModule}`].filter(Boolean).join(' ');
+  return [
+    ...sampledEvidence(thread),
+    ...evidenceOf(thread, [
+      ...(onCpu
+        ? [{ text: `executes at ${formatAddress(pc)}${where === '' ? '' : `, in ${where}`}; in no system call` }]
+        : []),
+      ...(gil === 'holds' ? [{ text: 'holds the GIL' }] : []),
+    ]),
+  ];
+}

@@ -1,0 +1,111 @@
+import type { NativeFrame } from '../native/stacks.ts';
+import type { Evidence } from '../python/process.ts';
+import type { ThreadState } from '../host/evidence.ts';
+
+/** One LWP of the core: what every source said of it, joined. */
+export interface JudgedThread {
+  readonly lwp: number;
+  /** Id inside the process's own PID namespace, where it differs or is known. */
+  readonly nsPid?: number;
+  readonly name?: string;
+  readonly state?: ThreadState;
+  /** 100 is one full core; absent without two samples of /proc. */
+  readonly cpuPercent?: number;
+  readonly role: ThreadRole;
+  readonly gil: 'holds' | 'waits' | 'none';
+  /** Innermost first. */
+  readonly python: readonly JudgedFrame[];
+  /** Innermost first. */
+  readonly native: readonly NativeFrame[];
+  /** Both stacks merged, innermost first: indexes into `python` and `native`. */
+  readonly stack: readonly StackEntry[];
+  readonly waits?: Wait;
+  readonly holds: readonly Hold[];
+  readonly request?: Request;
+  /** Whether /proc's samples show that the thread ran or woke between them; absent when not sampled. */
+  readonly moved?: boolean;
+  /** One per sample of /proc. */
+  readonly states: readonly ThreadState[];
+  /** Whether the thread was executing, not blocked in a system call, when the core was taken. */
+  readonly onCpu: boolean;
+  /** Address of the instruction being executed. */
+  readonly pc: bigint;
+  /** Function and module that hold `pc`, where known. */
+  readonly running?: string;
+  readonly runningModule?: string;
+  /** `PythonProcess.version` */
+  readonly pythonVersion: string;
+}
+
+/** application: runs the service's own code; idle: waits for work; runtime: has no Python of its own. */
+export type ThreadRole = 'application' | 'idle' | 'runtime';
+
+export interface JudgedFrame {
+  readonly function: string;
+  readonly file: string;
+  readonly line: number;
+  /** `PythonInterpreter.id` */
+  readonly interpreter: number;
+  readonly firstLine: number;
+  /** Whose code this is, by its path. */
+  readonly origin: FrameOrigin;
+}
+
+export type FrameOrigin = 'application' | 'site' | 'stdlib' | 'launcher';
+
+export type StackEntry = { readonly python: number } | { readonly native: number };
+
+export interface Request {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: string;
+}
+
+export type Confidence = 'proven' | 'likely' | 'suspected';
+
+export type WaitKind =
+  | 'python-lock'
+  | 'python-rlock'
+  | 'import-lock'
+  | 'condition'
+  | 'event'
+  | 'semaphore'
+  | 'queue'
+  | 'join'
+  | 'mp-lock'
+  | 'pthread-mutex'
+  | 'gil'
+  | 'io'
+  | 'sleep'
+  | 'child'
+  | 'unknown';
+
+/** What a blocked thread waits for. */
+export interface Wait {
+  readonly kind: WaitKind;
+  /** Of the lock object, mutex or futex. */
+  readonly address?: bigint;
+  /** LWP of the thread that must act for this wait to end, where memory names one. */
+  readonly owner?: number;
+  /** Of the kind and address; the owner's is `ownerConfidence`. */
+  readonly confidence: Confidence;
+  readonly ownerConfidence?: Confidence;
+  /** `address:port` or the descriptor's target. */
+  readonly peer?: string;
+  readonly fd?: number;
+  readonly syscall?: string;
+  readonly timeoutSeconds?: number;
+  /** The wait ends by itself although its length could not be read. */
+  readonly limited?: boolean;
+  /** How many descriptors poll or select watches. */
+  readonly watched?: number;
+  readonly evidence: readonly Evidence[];
+}
+
+export interface Hold {
+  readonly kind: string;
+  readonly address: bigint;
+  readonly at?: { readonly file: string; readonly line: number };
+  readonly confidence: Confidence;
+  readonly evidence: readonly Evidence[];
+}
