@@ -54,6 +54,7 @@ export function gdbCommand(gdb: string, script: string, job: GdbJob): Command {
       LC_ALL: 'C.UTF-8',
       PYTHONDONTWRITEBYTECODE: '1',
       PYTHONNOUSERSITE: '1',
+      HANGAR_MODULES: at(sysrootParts.modules),
       HANGAR_FRAME_LIMIT: String(job.limits.frames),
       // The rest is for its start and for writing the answer.
       HANGAR_SECONDS: String(job.limits.seconds * 0.8),
@@ -61,8 +62,17 @@ export function gdbCommand(gdb: string, script: string, job: GdbJob): Command {
   };
 }
 
-/** System directories that gdb and its Python need; links of a merged /usr (bwrap binds what they lead to). */
-const systemDirs = ['/usr', '/lib', '/lib32', '/lib64', '/libx32', '/bin', '/etc/alternatives'] as const;
+/** What of the system gdb and its Python need; links of a merged /usr (bwrap binds what they lead to). */
+const systemParts = [
+  '/usr',
+  '/lib',
+  '/lib32',
+  '/lib64',
+  '/libx32',
+  '/bin',
+  '/etc/alternatives',
+  '/etc/ld.so.cache',
+] as const;
 
 /** The command in namespaces of its own: no network, no home, no other process, nothing to write to (bwrap(1)). */
 export function sandboxed({ program, args, env }: Command, { bwrap, files }: Sandbox): Command {
@@ -72,12 +82,22 @@ export function sandboxed({ program, args, env }: Command, { bwrap, files }: San
       '--unshare-all',
       '--die-with-parent',
       '--clearenv',
+      '--cap-drop',
+      'ALL',
       ...Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
-      ...systemDirs.flatMap(dir => ['--ro-bind-try', dir, dir]),
-      ...['--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'],
-      ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+      ...systemParts.flatMap(part => ['--ro-bind-try', part, part]),
+      '--proc',
+      '/proc',
+      '--dev',
+      '/dev',
+      '--tmpfs',
+      '/tmp',
       ...files.flatMap(file => ['--ro-bind', file, file]),
-      ...['--chdir', '/', '--', program, ...args],
+      '--chdir',
+      '/',
+      '--',
+      program,
+      ...args,
     ],
     env: {},
   };

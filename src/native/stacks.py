@@ -15,6 +15,21 @@ DEADLINE = time.time() + float(os.environ["HANGAR_SECONDS"])
 NAME_LIMIT = 1000
 
 
+def load_missing():
+    """Loads what gdb did not find by itself: it follows the dynamic linker's list only when it has the executable."""
+    with open(os.environ["HANGAR_MODULES"]) as listing:
+        modules = json.load(listing)
+    loaded = set(os.path.realpath(known.filename) for known in gdb.objfiles() if known.filename)
+    for module in modules:
+        if os.path.realpath(module["file"]) in loaded:
+            continue
+        try:
+            # The name is one of our own links: no quoting needed.
+            gdb.execute("add-symbol-file %s -o %s" % (module["file"], module["bias"]), to_string=True)
+        except (gdb.error, gdb.MemoryError):
+            pass  # Its frames stay without names.
+
+
 def describe(frame):
     entry = {"pc": "0x%x" % frame.pc()}
     name = frame.name()
@@ -62,6 +77,7 @@ def unwind(thread):
 
 
 def main():
+    load_missing()
     threads = []
     for thread in gdb.selected_inferior().threads():
         if time.time() > DEADLINE:

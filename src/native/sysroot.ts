@@ -1,6 +1,7 @@
-import { mkdirSync, realpathSync, symlinkSync } from 'node:fs';
+import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { readElfFile } from '../corefile/elf-file.ts';
+import { formatAddress } from '../corefile/memory.ts';
 import type { Module } from '../corefile/module.ts';
 import type { NativeGap } from './stacks.ts';
 
@@ -9,6 +10,8 @@ export interface Sysroot {
   readonly links: readonly SysrootLink[];
   /** Link to the executable, relative to the directory. */
   readonly executable?: string;
+  /** What the debugger is to load at which bias if it does not so by itself. */
+  readonly modules: readonly { readonly at: string; readonly bias: bigint }[];
 }
 
 export interface SysrootLink {
@@ -18,7 +21,15 @@ export interface SysrootLink {
 }
 
 /** Parts of the directory. */
-export const sysrootParts = { core: 'core', files: 'sysroot', debug: 'debug', sonames: 'sonames' } as const;
+export const sysrootParts = {
+  core: 'core',
+  modules: 'modules.json',
+  files: 'sysroot',
+  debug: 'debug',
+  sonames: 'sonames',
+} as const;
+
+const directories = [sysrootParts.files, sysrootParts.debug, sysrootParts.sonames] as const;
 
 /**
  * Where each found module has to lie: under its link_map name and its mapped path (gdb manual, `set sysroot`), under
@@ -38,14 +49,18 @@ export function planSysroot(core: string, modules: readonly Module[]): Sysroot {
   const fitting = withoutNested(links);
   return {
     links: [...fitting].map(([at, file]) => ({ at, file })),
+    modules: modules
+      .filter(({ file, buildId }) => file.status === 'found' && buildId !== undefined)
+      .map(({ buildId, bias }) => ({ at: buildIdPlace(buildId ?? ''), bias })),
     ...(executable !== undefined && fitting.has(executable) && { executable }),
   };
 }
 
 /** Makes the links. Returns the real files they lead to. */
-export function layOutSysroot(dir: string, { links }: Sysroot): readonly string[] {
-  for (const part of Object.values(sysrootParts))
-    if (part !== sysrootParts.core) mkdirSync(join(dir, part), { recursive: true });
+export function layOutSysroot(dir: string, { links, modules }: Sysroot): readonly string[] {
+  for (const part of directories) mkdirSync(join(dir, part), { recursive: true });
+  const listing = modules.map(({ at, bias }) => ({ file: join(dir, at), bias: formatAddress(bias) }));
+  writeFileSync(join(dir, sysrootParts.modules), JSON.stringify(listing), { mode: 0o600 });
   const files = new Set<string>();
   for (const { at, file } of links) {
     const real = realpathSync(file);
@@ -98,10 +113,10 @@ function inSysroot(name: string): string {
 
 /** The links that a file system can hold: where one name is a directory of another, the shorter goes. */
 function withoutNested(links: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const directories = new Set<string>(Object.values(sysrootParts).filter(part => part !== sysrootParts.core));
+  const taken = new Set<string>(directories);
   for (const at of links.keys())
-    for (let dir = dirname(at); dir !== '.' && !directories.has(dir); dir = dirname(dir)) directories.add(dir);
-  return new Map([...links].filter(([at]) => !directories.has(at) && isFileName(at)));
+    for (let dir = dirname(at); dir !== '.' && !taken.has(dir); dir = dirname(dir)) taken.add(dir);
+  return new Map([...links].filter(([at]) => !taken.has(at) && isFileName(at)));
 }
 
 /** A component longer than 255 bytes is no file name (NAME_MAX, limits.h); PATH_MAX leaves room for the directory. */
