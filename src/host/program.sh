@@ -1,0 +1,1008 @@
+#!/bin/sh
+# The host program: everything that is done as root on a host, as fixed verbs.
+#
+#   host VERB [name=value]…          installed at /usr/local/lib/hangar/host
+#   sh -s -- VERB [name=value]…      this text on stdin
+#
+#   find        [service=] [pid=] [match=] [check=] [limit=5] [samples=4] [seconds=1]   processes that run Python, watched
+#   evidence    pid= [start=] [samples=3] [seconds=1]     what /proc says of a process, without stopping it
+#   core        pid= start= name= [dir=] [limit=240] [reserve=]    a core by gdb, in the private directory DIR/NAME
+#   core-frame  core= index= bytes=                       one piece of a core, compressed, on stdout
+#   modules     pid= [start=]                             mapped ELF files and their build-ids
+#   module      pid= [start=] range=…                     bytes of mapped files, framed and compressed, on stdout
+#   read        [pid=] [start=] [max=] path=…             files as a process sees them, framed and compressed, on stdout
+#   recover     service= mode= [pid=] [start=] [restart=] [check=] [limit=90] [checklimit=3]    brings a service back
+#   stop        directory=                                ends a capture that is still running there
+#   clean       directory=                                removes a capture's files
+#
+# Results are lines on stdout. A failure is one line on stderr, `error CODE text`, and one of these exit codes:
+#   2 USAGE   10 PROCESS_GONE   11 GDB_MISSING   12 DISK_TOO_SMALL   13 GCORE_FAILED   14 GCORE_TIMEOUT
+#   15 CORE_INCOMPLETE   16 SERVICE_NOT_RUNNING   17 NO_PYTHON_PROCESS   18 NOT_OURS   19 FILE_UNREADABLE
+#   20 RECOVER_FAILED   21 RECOVER_NO_ANSWER   22 TOOL_MISSING   23 TARGET_STOPPED   24 CANCELLED
+#
+# Written for dash and busybox sh with coreutils or busybox, grep, sed, awk. No Python, no binutils.
+set -u
+umask 077
+LC_ALL=C
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH
+unset http_proxy HTTP_PROXY ALL_PROXY all_proxy DEBUGINFOD_URLS
+
+main() {
+  verb=${1:-}
+  [ "$#" -gt 0 ] && shift
+  case $verb in
+    find | evidence | core | modules | module | read | recover | stop | clean) run_verb "$verb" "$@" ;;
+    core-frame) run_verb core_frame "$@" ;;
+    *) fail USAGE 2 "no verb '$verb': expected find, evidence, core, core-frame, modules, module, read, recover, stop or clean" ;;
+  esac
+}
+
+run_verb() {
+  function=verb_$1
+  shift
+  service='' pid='' match='' check='' limit='' samples='' seconds='' start='' name='' dir='' reserve='' core='' index=''
+  bytes='' max='' mode='' restart='' checklimit='' directory=''
+  for argument in "$@"; do
+    case $argument in
+      service=*) service=${argument#*=} ;;
+      pid=*) pid=${argument#*=} ;;
+      match=*) match=${argument#*=} ;;
+      check=*) check=${argument#*=} ;;
+      limit=*) limit=${argument#*=} ;;
+      samples=*) samples=${argument#*=} ;;
+      seconds=*) seconds=${argument#*=} ;;
+      start=*) start=${argument#*=} ;;
+      name=*) name=${argument#*=} ;;
+      dir=*) dir=${argument#*=} ;;
+      reserve=*) reserve=${argument#*=} ;;
+      core=*) core=${argument#*=} ;;
+      index=*) index=${argument#*=} ;;
+      bytes=*) bytes=${argument#*=} ;;
+      max=*) max=${argument#*=} ;;
+      mode=*) mode=${argument#*=} ;;
+      restart=*) restart=${argument#*=} ;;
+      checklimit=*) checklimit=${argument#*=} ;;
+      directory=*) directory=${argument#*=} ;;
+      range=* | path=*) ;;
+      *) fail USAGE 2 "unexpected argument '$argument'" ;;
+    esac
+  done
+  "$function" "$@"
+}
+
+# --- find ------------------------------------------------------------------------------------------------------------
+
+verb_find() {
+  limit=${limit:-5} samples=${samples:-4} seconds=${seconds:-1}
+  need_number limit "$limit" && need_number samples "$samples" && need_number seconds "$seconds"
+  if [ -n "$pid" ]; then
+    need_process
+    members=$pid how="pid $pid"
+    candidates=$pid
+  else
+    need_service
+    find_members
+    find_candidates
+  fi
+  printf 'clk_tck %s\n' "$(clock_ticks)"
+  printf 'btime %s\n' "$(sed -n 's/^btime //p' /proc/stat)"
+  printf 'how %s\n' "$how"
+  for each in $candidates; do describe_candidate "$each"; done
+  sockets=$(socket_inodes "$members")
+  # Side by side: a check stirs a process that lives, and shows that one that hangs does not move.
+  run_check "$check" "$limit" &
+  checking=$!
+  pause=$(awk -v s="$seconds" -v n="$samples" 'BEGIN { if (n > 1) s /= n - 1; printf "%.2f", s }')
+  sample=0
+  while [ "$sample" -lt "$samples" ]; do
+    [ "$sample" -gt 0 ] && sleep "$pause"
+    take_sample "$candidates" "s$sample"
+    sample=$((sample + 1))
+  done
+  wait "$checking"
+}
+
+# The processes of the service, in $members (one a line), and where they were found, in $how.
+find_members() {
+  members='' how=''
+  if [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
+    group=$(systemctl show -p ControlGroup -- "$service" 2>/dev/null | sed -n 's/^ControlGroup=//p')
+    for base in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+      if [ -z "$group" ] || [ ! -d "$base$group" ]; then continue; fi
+      members=$(find "$base$group" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -nu)
+      [ -n "$members" ] && how="systemd $group" && return
+    done
+  fi
+  for file in $(pid_files); do
+    [ -r "$file" ] || continue
+    read -r leader _ <"$file" 2>/dev/null || continue
+    if ! is_number "$leader" || [ ! -d "/proc/$leader" ]; then continue; fi
+    members=$(with_children "$leader") how="pidfile $file"
+    return
+  done
+  # comm holds 15 bytes.
+  leaders=$(grep -slxF -- "$(printf '%.15s' "$service")" /proc/[0-9]*/comm | cut -d/ -f3)
+  if [ -n "$leaders" ]; then
+    members=$(with_children "$leaders") how="name $service"
+    return
+  fi
+  if [ -n "$match" ]; then
+    members=$(python_among "$(all_processes)" | matching "$match") how="match $match"
+  else
+    members=$(python_among "$(all_processes)" | matching "$service") how="command line with $service"
+  fi
+  [ -n "$members" ] || fail SERVICE_NOT_RUNNING 16 "no process of service '$service' runs: no systemd unit, pid file, process name or command line speaks of it"
+}
+
+pid_files() {
+  printf '%s\n' "/run/$service.pid" "/run/$service/$service.pid" "/run/$service/pid" "/var/run/$service.pid" "/var/run/$service/$service.pid"
+  # A path with shell in it is left out: it is only read, never run.
+  [ -r "/etc/init.d/$service" ] &&
+    sed -n 's/^[[:space:]]*PIDFILE=["'\'']\{0,1\}\(\/[A-Za-z0-9_.\/-]*\).*/\1/p' "/etc/init.d/$service"
+}
+
+all_processes() {
+  for each in /proc/[0-9]*; do printf '%s\n' "${each#/proc/}"; done
+}
+
+# The given processes and all their descendants.
+with_children() {
+  grep -sH '^PPid:' /proc/[0-9]*/status | awk -v roots="$1" '
+    BEGIN { count = split(roots, list); for (i = 1; i <= count; i++) kept[list[i]] = 1 }
+    { split($1, path, "/"); parent[path[3]] = $2 }
+    END {
+      do {
+        grown = 0
+        for (p in parent) if (!(p in kept) && (parent[p] in kept)) { kept[p] = 1; grown = 1 }
+      } while (grown)
+      for (p in kept) print p
+    }' | sort -n
+}
+
+find_candidates() {
+  pythons=$(python_among "$members")
+  [ -n "$pythons" ] || fail NO_PYTHON_PROCESS 17 "no process of service '$service' runs Python ($how): $(printf '%s' "$members" | tr '\n' ' ')"
+  candidates=$pythons
+  [ -n "$match" ] || return
+  candidates=$(printf '%s\n' "$pythons" | matching "$match")
+  [ -n "$candidates" ] || fail NO_PYTHON_PROCESS 17 "no Python process of service '$service' has '$match' in its command line: $(printf '%s' "$pythons" | tr '\n' ' ')"
+}
+
+# Those that have Python itself in memory: its library, its executable, or what embeds it.
+python_among() {
+  files=''
+  for each in $1; do files="$files /proc/$each/maps"; done
+  [ -n "$files" ] || return 0
+  # shellcheck disable=SC2086 # numbers
+  grep -slE '/(libpython[0-9][^/]*\.so[^/]*|python[0-9.]*[a-z]*|pypy[0-9.]*|mod_wsgi[^/]*\.so|uwsgi[^/]*)( \(deleted\))?$' $files |
+    cut -d/ -f3
+}
+
+# Filters process numbers on stdin by a substring of the command line; never this program's own.
+matching() {
+  while read -r each; do
+    [ "$each" = "$$" ] && continue
+    case $(command_line "$each") in *"$1"*) printf '%s\n' "$each" ;; esac
+  done
+}
+
+command_line() {
+  tr '\000\n\r\t' '    ' 2>/dev/null <"/proc/$1/cmdline" | sed 's/ *$//'
+}
+
+describe_candidate() {
+  read_stat "$1" || return 0
+  printf 'candidate %s start=%s ppid=%s user=%s\n' "$1" "$process_start" "$process_parent" "$(stat -c %U "/proc/$1" 2>/dev/null)"
+  printf 'command %s %s\n' "$1" "$(command_line "$1")"
+  printf 'exe %s %s\n' "$1" "$(readlink "/proc/$1/exe")"
+}
+
+socket_inodes() {
+  directories=''
+  for each in $1; do directories="$directories /proc/$each/fd"; done
+  # shellcheck disable=SC2086,SC2012 # numbers; ls prints what the links say
+  ls -l $directories 2>/dev/null | sed -n 's/.* -> socket:\[\([0-9]*\)\]$/\1/p' | sort -u | tr '\n' ' '
+}
+
+# One look at every thread of the given processes and at the listening sockets.
+take_sample() {
+  read -r uptime _ </proc/uptime
+  printf '%s uptime %s\n' "$2" "$uptime"
+  for each in $1; do
+    {
+      grep -sH '' /proc/"$each"/task/*/stat /proc/"$each"/task/*/schedstat /proc/"$each"/task/*/syscall /proc/"$each"/task/*/wchan
+      grep -sH ctxt_switches /proc/"$each"/task/*/status
+    } | sed "s/^/$2 /"
+  done
+  for each in $1; do
+    listening "$each" | sed "s/^/$2 listen /"
+    break
+  done
+}
+
+# `LOCAL WAITING` of the members' listening sockets (state 0A), as /proc/net/tcp writes them.
+listening() {
+  cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null | awk -v inodes="$sockets" '
+    BEGIN { count = split(inodes, list); for (i = 1; i <= count; i++) ours[list[i]] = 1 }
+    $4 == "0A" && ($10 in ours) { split($5, queue, ":"); print $2, queue[2] }'
+}
+
+# Asks the service once: `check OUTCOME SECONDS DETAIL`; answered, failed (it says no), silent (no answer in time),
+# refused (nobody listens), unknown (cannot be asked).
+run_check() {
+  if [ -z "$1" ]; then
+    printf 'check unknown 0 no check is known\n'
+    return
+  fi
+  stopwatch=$(centiseconds)
+  case $1 in
+    http://* | https://*) check_url "$1" "$2" ;;
+    *) check_command "$1" "$2" ;;
+  esac
+  printf 'check %s %s %s\n' "$outcome" "$(since "$stopwatch")" "$detail"
+}
+
+check_url() {
+  if command -v curl >/dev/null 2>&1; then
+    status=$(curl -sk -o /dev/null --noproxy '*' --max-time "$2" -w '%{http_code}' -- "$1" 2>/dev/null </dev/null)
+    code=$?
+    case $code in
+      0) judge_status "$status" ;;
+      6 | 7) outcome=refused detail="nobody listens at $1" ;;
+      28) outcome=silent detail="no answer from $1 within $2 s" ;;
+      *) outcome=failed detail="curl $1 ended with $code" ;;
+    esac
+  elif command -v wget >/dev/null 2>&1; then
+    answer=$(timeout "$2" wget -q -S -O /dev/null -T "$2" "$1" 2>&1 </dev/null)
+    code=$?
+    status=$(printf '%s\n' "$answer" | sed -n 's/.*HTTP\/[0-9.]* \([0-9][0-9][0-9]\).*/\1/p' | tail -n 1)
+    if [ -n "$status" ]; then
+      judge_status "$status"
+    else
+      case "$code $answer" in
+        0\ *) outcome=answered detail="$1 answered" ;;
+        *refused*) outcome=refused detail="nobody listens at $1" ;;
+        124\ * | 143\ * | *[Tt]imed\ out* | *[Tt]imeout*) outcome=silent detail="no answer from $1 within $2 s" ;;
+        *) outcome=failed detail="wget $1 ended with $code" ;;
+      esac
+    fi
+  else
+    outcome=unknown detail='neither curl nor wget is here to ask it'
+  fi
+}
+
+judge_status() {
+  case $1 in
+    5??) outcome=failed detail="HTTP status $1" ;;
+    *) outcome=answered detail="HTTP status $1" ;;
+  esac
+}
+
+check_command() {
+  (
+    umask 022
+    exec timeout -k 1 "$2" sh -c "$1"
+  ) >/dev/null 2>&1 </dev/null
+  code=$?
+  case $code in
+    0) outcome=answered detail="'$1' succeeded" ;;
+    124 | 137 | 143) outcome=silent detail="'$1' did not end within $2 s" ;;
+    126 | 127) outcome=unknown detail="'$1' cannot be run (exit code $code)" ;;
+    *) outcome=failed detail="'$1' ended with $code" ;;
+  esac
+}
+
+# --- evidence --------------------------------------------------------------------------------------------------------
+
+verb_evidence() {
+  samples=${samples:-3} seconds=${seconds:-1}
+  need_number samples "$samples" && need_number seconds "$seconds"
+  need_process
+  printf 'pid %s\nstart %s\ntaken %s\n' "$pid" "$process_start" "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  printf 'clk_tck %s\nbtime %s\n' "$(clock_ticks)" "$(sed -n 's/^btime //p' /proc/stat)"
+  printf 'uname %s\n' "$(uname -srm)"
+  printf 'user %s\n' "$(stat -c %U "/proc/$pid" 2>/dev/null)"
+  printf 'exe %s\n' "$(readlink "/proc/$pid/exe")"
+  tr '\n\000' ' \n' 2>/dev/null <"/proc/$pid/cmdline" | sed 's/^/arg /'
+  sockets=$(socket_inodes "$pid")
+  pause=$(awk -v s="$seconds" -v n="$samples" 'BEGIN { if (n > 1) s /= n - 1; printf "%.2f", s }')
+  sample=0
+  while [ "$sample" -lt "$samples" ]; do
+    [ "$sample" -gt 0 ] && sleep "$pause"
+    take_sample "$pid" "s$sample"
+    sample=$((sample + 1))
+  done
+  need_process
+  grep -sHE '^(Name|State|NSpid|SigBlk|SigIgn|Cpus_allowed_list):' /proc/"$pid"/task/*/status
+  grep -sH '' /proc/"$pid"/task/*/stack
+  grep -sH '' "/proc/$pid/status" "/proc/$pid/cgroup" "/proc/$pid/limits" "/proc/$pid/maps" "/proc/$pid/mountinfo" /proc/"$pid"/fdinfo/*
+  grep -sH '' /etc/os-release /proc/loadavg
+  [ -r "/proc/$pid/task/$pid/stack" ] || gap 'kernel stacks' "/proc/$pid/task/$pid/stack cannot be read" 'log in as root or with sudo'
+  # shellcheck disable=SC2012 # the links' texts are what is asked
+  if ls -l "/proc/$pid/fd" >/dev/null 2>&1; then
+    ls -l "/proc/$pid/fd" 2>/dev/null | sed -n 's/.* \([0-9][0-9]*\) -> \(.*\)$/fd \1 \2/p'
+  else
+    gap 'open files' "/proc/$pid/fd cannot be read" 'log in as root or with sudo'
+  fi
+  for table in tcp tcp6 udp udp6 unix; do
+    awk -v inodes="$sockets" -v table="$table" '
+      BEGIN { count = split(inodes, list); for (i = 1; i <= count; i++) ours[list[i]] = 1 }
+      (table == "unix" ? $7 : $10) in ours { print "net", table, $0 }' "/proc/$pid/net/$table" 2>/dev/null
+  done
+  print_partners
+  print_environment
+  printf 'memory %s\n' "$(estimate)"
+  print_packages
+  printf 'end\n'
+}
+
+gap() {
+  printf 'gap %s|%s|%s\n' "$1" "$2" "$3"
+}
+
+# Who holds the other end of this process's pipes, and of its TCP connections within the host.
+print_partners() {
+  {
+    for table in tcp tcp6; do sed 's/^/net /' "/proc/$pid/net/$table" 2>/dev/null; done
+    # shellcheck disable=SC2012 # the links' texts are what is asked
+    ls -l /proc/[0-9]*/fd 2>/dev/null
+  } | awk -v pid="$pid" -v inodes="$sockets" '
+    BEGIN { count = split(inodes, list); for (i = 1; i <= count; i++) ours[list[i]] = 1 }
+    $1 == "net" { local[$11] = $3; remote[$11] = $4; owner[$3 " " $4] = $11; next }
+    /^\/proc\/[0-9]+\/fd:$/ { split($0, path, "/"); at = path[3]; next }
+    / -> (pipe|socket):\[[0-9]+\]$/ {
+      target = $NF
+      if (at == pid) mine[target] = 1
+      else if (!((target, at) in seen)) { seen[target, at] = 1; holders[target] = holders[target] " " at }
+    }
+    END {
+      for (target in mine) if (target ~ /^pipe/) {
+        count = split(holders[target], list)
+        for (i = 1; i <= count && i <= 4; i++) print target, list[i]
+      }
+      for (inode in ours) if (inode in local) {
+        peer = owner[remote[inode] " " local[inode]]
+        if (peer == "" || peer == "0") continue
+        count = split(holders["socket:[" peer "]"], list)
+        for (i = 1; i <= count && i <= 4; i++) print "socket:[" inode "]", list[i]
+      }
+    }' | while read -r target each; do
+    printf 'partner %s %s %s\n' "$target" "$each" "$(tr '\n' ' ' 2>/dev/null <"/proc/$each/comm")"
+  done
+}
+
+# Secrets stay on the host: values are masked by name, and where they hold a login.
+print_environment() {
+  if [ ! -r "/proc/$pid/environ" ]; then
+    gap environment "/proc/$pid/environ cannot be read" 'log in as root or with sudo'
+    return
+  fi
+  tr '\n\000' ' \n' 2>/dev/null <"/proc/$pid/environ" | awk '
+    {
+      at = index($0, "="); if (at < 2) next
+      name = substr($0, 1, at - 1); value = substr($0, at + 1)
+      if (toupper(name) ~ /KEY|SECRET|TOKEN|PASS|_PWD$|CRED|AUTH|DSN|URL|URI|COOKIE|SESSION|PRIVATE|SIGN|SALT|CONN|LICEN|CERT|WEBHOOK/ || value ~ /:\/\/[^\/]*@/)
+        value = "<masked>"
+      print "env " name "=" substr(value, 1, 512)
+    }'
+}
+
+# Bytes that a core of $pid may need: `dense`, all pages of the mappings it holds; `resident`, those in use (swap too).
+estimate() {
+  awk '
+    function settle() {
+      anonymously = path == "" || path ~ /^\[/ || anonymous > 0
+      # The first page of a file tells its build-id; gdb then writes that whole mapping (coredump_filter, bit 4).
+      kept = perms ~ /p/ ? anonymously || perms ~ /w/ || offset ~ /^0*$/ : path == "" || path ~ /^\/(SYSV|dev\/zero|memfd:)/
+      if (kept && path !~ /^\[vvar/) { dense += size; resident += rss + swap }
+      all += rss
+    }
+    /^[0-9a-f]+-[0-9a-f]+ / { if (perms != "") settle(); perms = $2; offset = $3; path = $6; size = rss = swap = anonymous = 0; next }
+    $1 == "Size:" { size = $2 } $1 == "Rss:" { rss = $2 } $1 == "Swap:" { swap = $2 } $1 == "Anonymous:" { anonymous = $2 }
+    END { if (perms != "") settle(); printf "dense=%.0f resident=%.0f rss=%.0f", dense * 1024, resident * 1024, all * 1024 }
+  ' "/proc/$pid/smaps" 2>/dev/null
+}
+
+print_packages() {
+  command -v dpkg-query >/dev/null 2>&1 || return 0
+  if [ "$(stat -L -c %d:%i "/proc/$pid/root/." 2>/dev/null)" != "$(stat -L -c %d:%i /. 2>/dev/null)" ]; then
+    gap packages "process $pid has another root directory than the host's package database" ''
+    return
+  fi
+  mapped=$(mapped_files | grep '^/[A-Za-z0-9_./+:~@-]*$' | sort -u)
+  [ -n "$mapped" ] || return 0
+  # Packages name a file as they shipped it, /lib or /usr/lib, whatever the merged directories say now.
+  # shellcheck disable=SC2046,SC2086 # names without blanks, by the filter above
+  owners=$(dpkg-query -S -- $(printf '%s\n' $mapped | sed -n 'p;s/^\/usr\//\//p') 2>/dev/null | grep -v '^diversion ')
+  names=$(printf '%s\n' "$owners" | sed 's/: \/.*//;s/, /\n/g' | sort -u)
+  # shellcheck disable=SC2086 # package names
+  printf '%s\n' "$owners" | sed -n 's/^/owner /p'
+  # shellcheck disable=SC2016,SC2086 # dpkg's own fields; package names
+  [ -n "$names" ] && dpkg-query -W -f 'package ${binary:Package} ${Version}\n' -- $names 2>/dev/null
+  return 0
+}
+
+mapped_files() {
+  sed -n 's/^[0-9a-f]*-[0-9a-f]* [^ ]* [^ ]* [^ ]* [1-9][0-9]* *\(\/.*\)$/\1/p' "/proc/$pid/maps" | sed 's/ (deleted)$//'
+}
+
+# --- core ------------------------------------------------------------------------------------------------------------
+
+# Runs gdb in a session of its own and watches the shell that asked for it: when that is gone, or the limit is over,
+# gdb ends, and the process goes on.
+# shellcheck disable=SC2016 # expanded by the shell that runs it
+guard='
+directory=$1 limit=$2 target=$3 asker=$4
+shift 4
+setsid timeout -k 2 "$limit" "$@" >"$directory/gdb.log" 2>&1 </dev/null &
+group=$!
+printf "%s\n" "$group" >"$directory/group"
+while kill -0 "$group" 2>/dev/null; do
+  case $(cat "/proc/$asker/stat" 2>/dev/null) in
+    "" | *") Z "*)
+      kill -TERM "-$group" 2>/dev/null
+      sleep 0.3
+      kill -KILL "-$group" 2>/dev/null
+      wait "$group" 2>/dev/null
+      case $(cat "/proc/$target/stat" 2>/dev/null) in *") T "*) kill -CONT "$target" ;; esac
+      rm -f "$directory/core" "$directory/gdb.log" "$directory/clock" "$directory/group" "$directory/exit" "$directory/.hangar"
+      rmdir "$directory"
+      exit 1
+      ;;
+  esac
+  sleep 0.1
+done
+wait "$group"
+printf "%s\n" "$?" >"$directory/exit.new"
+mv "$directory/exit.new" "$directory/exit"
+'
+
+verb_core() {
+  limit=${limit:-240} reserve=${reserve:-16777216}
+  need_number limit "$limit" && need_number reserve "$reserve"
+  need_process
+  state_before=$process_state
+  command -v gdb >/dev/null 2>&1 || fail GDB_MISSING 11 'gdb is not installed on this host'
+  command -v setsid >/dev/null 2>&1 || fail TOOL_MISSING 22 'setsid (package util-linux) is not installed on this host'
+  command -v timeout >/dev/null 2>&1 || fail TOOL_MISSING 22 'timeout (package coreutils) is not installed on this host'
+  make_directory
+  check_space
+  trap 'end_capture; fail CANCELLED 24 "stopped by a signal"' HUP INT TERM
+  # A lost controller shows as a write that fails; without this the shell would die of it before it cleans up.
+  trap '' PIPE
+  SHELL=/bin/sh HOME=/nonexistent setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$$" \
+    gdb --nx --batch --readnever -iex 'set auto-load off' \
+    -ex 'set pagination off' -ex 'set height 0' -ex 'set width 0' \
+    -ex "shell cat /proc/uptime >>$directory/clock" -ex "attach $pid" -ex "gcore $directory/core" -ex detach \
+    -ex "shell cat /proc/uptime >>$directory/clock" </dev/null >/dev/null 2>&1 &
+  guarding=$!
+  printf 'directory %s\n' "$directory" || { end_capture; exit 24; }
+  beat=0
+  while [ ! -e "$directory/exit" ]; do
+    kill -0 "$guarding" 2>/dev/null || { sleep 0.2; break; }
+    sleep 0.1
+    beat=$((beat + 1))
+    [ $((beat % 10)) -ne 0 ] && continue
+    printf 'progress %s\n' "$(stat -c %s "$directory/core" 2>/dev/null)" 2>/dev/null || { end_capture; exit 24; }
+  done
+  ended=$(cat "$directory/exit" 2>/dev/null)
+  judge_core
+  printf 'core %s\nbytes %s\nstored %s\nstopped %s\nat %s\ngdb %s\nend\n' "$directory/core" "$core_bytes" \
+    "$(stat -c '%b %B' "$directory/core" | awk '{ printf "%.0f", $1 * $2 }')" "$stopped" "$began" "$(gdb_version)"
+}
+
+# The private directory $directory = DIR/NAME, new.
+make_directory() {
+  case $name in '' | *[!0-9a-f]*) fail USAGE 2 "name '$name' is not lowercase hex" ;; esac
+  [ "${#name}" -ge 8 ] || fail USAGE 2 "name '$name' has fewer than 8 digits"
+  me=$(id -u)
+  if [ -z "$dir" ]; then
+    dir=/var/tmp/hangar
+    [ "$me" = 0 ] || dir=/var/tmp/hangar-$me
+  fi
+  case $dir in
+    /*[!A-Za-z0-9_./-]* | [!/]* | *..*) fail USAGE 2 "directory '$dir' is not a plain absolute path" ;;
+  esac
+  mkdir -p -- "$dir" 2>/dev/null || fail NOT_OURS 18 "directory '$dir' cannot be made"
+  # Whoever may rename entries here could put another file in the core's place.
+  case $(stat -c '%u %a %F' -- "$dir") in
+    "$me 7"[0145][0145]" directory" | "0 7"[0145][0145]" directory" | "0 17"??" directory") ;;
+    *) fail NOT_OURS 18 "directory '$dir' is not safe: expected a directory of $(id -un) that nobody else can write" ;;
+  esac
+  directory=$dir/$name
+  mkdir -m 700 -- "$directory" 2>/dev/null || fail NOT_OURS 18 "directory '$directory' cannot be made, or is there already"
+  printf '%s\n' "$pid" >"$directory/.hangar"
+  began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+}
+
+# gdb before 15 writes every page of a mapping, later ones leave holes for those never used.
+check_space() {
+  estimated=$(estimate)
+  [ -n "$estimated" ] || { remove_directory; fail PROCESS_GONE 10 "the memory of process $pid cannot be read"; }
+  case $(gdb_version) in
+    1[5-9].* | [2-9][0-9].*) needed=${estimated#*resident=} needed=${needed%% *} ;;
+    *) needed=${estimated#dense=} needed=${needed%% *} ;;
+  esac
+  # busybox and coreutils alike: kilobytes free, fourth field of the last line.
+  free=$(df -Pk -- "$directory" | awk 'END { printf "%.0f", $4 * 1024 }')
+  enough=$(awk -v f="$free" -v n="$needed" -v r="$reserve" 'BEGIN { print (f >= n + r ? "yes" : "no") }')
+  [ "$enough" = yes ] && return
+  remove_directory
+  fail DISK_TOO_SMALL 12 "$dir has $free bytes free, a core of process $pid may need $needed (and $reserve are to stay free)"
+}
+
+gdb_version() {
+  gdb --version 2>/dev/null </dev/null | sed -n '1s/.* \([0-9][0-9]*\.[0-9][0-9.]*\).*/\1/p'
+}
+
+# Sets $core_bytes and $stopped, or fails: complete, and the process as it was.
+judge_core() {
+  said=$(grep -v '^\[New LWP\|^warning: \|^$' "$directory/gdb.log" 2>/dev/null | tail -n 2 | tr '\n' ' ')
+  settle_target
+  case ${ended:-none} in
+    124 | 137) end_capture; fail GCORE_TIMEOUT 14 "gdb did not finish within $limit s; process $pid goes on" ;;
+  esac
+  if ! same_process; then
+    end_capture
+    fail PROCESS_GONE 10 "process $pid ended while its core was taken"
+  fi
+  if [ ! -s "$directory/core" ]; then
+    end_capture
+    fail GCORE_FAILED 13 "gdb wrote no core of process $pid (exit code ${ended:-unknown}): $said"
+  fi
+  core_bytes=$(stat -c %s "$directory/core")
+  wanted=$(core_extent "$directory/core")
+  case $wanted in
+    '' | bad*)
+      end_capture
+      fail CORE_INCOMPLETE 15 "the core of process $pid is not an ELF core: $said"
+      ;;
+  esac
+  if [ "$(awk -v a="$core_bytes" -v b="$wanted" 'BEGIN { print (a >= b ? "yes" : "no") }')" = no ]; then
+    end_capture
+    fail CORE_INCOMPLETE 15 "the core of process $pid has $core_bytes bytes, its program headers need $wanted: $said"
+  fi
+  # Saved says that gdb itself had no complaint on the way.
+  case $(grep -c '^Saved corefile ' "$directory/gdb.log") in
+    0) end_capture; fail GCORE_FAILED 13 "gdb did not say that it saved the core (exit code ${ended:-unknown}): $said" ;;
+  esac
+  case $state_now in
+    "$state_before" | [RSDI]) ;;
+    *) fail TARGET_STOPPED 23 "process $pid is in state $state_now after its core was taken (before: $state_before)" ;;
+  esac
+  # gdb reads the monotonic clock itself just before it attaches and just after it detached: never too little.
+  stopped=$(awk 'NR == 1 { from = $1 } { to = $1 } END { if (NR == 2) printf "%.2f", to - from }' "$directory/clock" 2>/dev/null)
+}
+
+# Gives the process up to a second to leave the tracing stop; wakes it when gdb's SIGSTOP outlived gdb.
+settle_target() {
+  tries=0
+  while [ "$tries" -lt 10 ]; do
+    read_stat "$pid" || { state_now=gone; return; }
+    state_now=$process_state
+    case "$state_before$state_now" in
+      ?[RSDI] | TT) return ;;
+      [!T]T) kill -CONT "$pid" 2>/dev/null ;;
+    esac
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+}
+
+# Bytes that the program headers of an ELF core span (elf(5)); `bad` for anything else.
+core_extent() {
+  # shellcheck disable=SC2046 # numbers
+  set -- $(od -An -v -tu1 -N 20 "$1") "$1"
+  if [ "$#" != 21 ] || [ "$1 $2 $3 $4" != '127 69 76 70' ] || [ "${17}" != 4 ]; then
+    printf 'bad'
+    return
+  fi
+  class=$5
+  shift 20
+  if [ "$class" = 2 ]; then
+    word=8 header=56 table=$(number_at "$1" 8 32) count=$(number_at "$1" 2 56)
+    # More headers than fit: the number is in sh_info of section 0.
+    [ "$count" = 65535 ] && count=$(number_at "$1" 4 $(($(number_at "$1" 8 40) + 44)))
+  else
+    word=4 header=32 table=$(number_at "$1" 4 28) count=$(number_at "$1" 2 44)
+  fi
+  # Both classes, read as words: the second is p_offset, the fifth p_filesz.
+  od -An -v -w"$header" -tu"$word" -j "$table" -N $((count * header)) "$1" 2>/dev/null | awk -v count="$count" '
+    { end = $2 + $5; if (end > most) most = end; seen++ }
+    END { if (seen == count && count > 0) printf "%.0f", most; else printf "bad" }'
+}
+
+# number_at FILE BYTES OFFSET
+number_at() {
+  od -An -tu"$2" -j "$3" -N "$2" "$1" 2>/dev/null | tr -d ' \n'
+}
+
+end_capture() {
+  stop_group
+  wait 2>/dev/null
+  settle_target
+  remove_directory
+}
+
+# Ends the recorded process group of $directory, if it is still the one that was recorded.
+stop_group() {
+  group=$(cat "$directory/group" 2>/dev/null)
+  is_number "$group" || return 0
+  case $(command_line "$group") in *"$directory/"*) ;; *) return 0 ;; esac
+  kill -TERM "-$group" 2>/dev/null
+  tries=0
+  while kill -0 "-$group" 2>/dev/null && [ "$tries" -lt 10 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+  kill -KILL "-$group" 2>/dev/null
+  return 0
+}
+
+# By name, so that nothing but our own files can be lost.
+remove_directory() {
+  rm -f -- "$directory/core" "$directory/gdb.log" "$directory/clock" "$directory/group" "$directory/exit" "$directory/exit.new" "$directory/.hangar"
+  rm -f -- "$directory"/frame.* 2>/dev/null
+  rmdir -- "$directory" 2>/dev/null
+}
+
+# --- core-frame ------------------------------------------------------------------------------------------------------
+
+verb_core_frame() {
+  need_number index "$index" && need_number bytes "$bytes"
+  if [ "$bytes" = 0 ] || [ $((bytes % 1048576)) != 0 ]; then fail USAGE 2 "bytes '$bytes' is not a multiple of 1048576"; fi
+  directory=${core%/core}
+  [ "$directory/core" = "$core" ] || fail NOT_OURS 18 "'$core' is not a core of this program"
+  need_own_directory
+  if [ ! -f "$core" ] || [ -L "$core" ]; then fail FILE_UNREADABLE 19 "there is no core at '$core'"; fi
+  size=$(stat -c %s "$core")
+  length=$((size - index * bytes))
+  [ "$length" -gt 0 ] || fail USAGE 2 "frame $index begins behind the core's $size bytes"
+  [ "$length" -gt "$bytes" ] && length=$bytes
+  choose_compressor
+  work=$(mktemp -d "$directory/frame.XXXXXXXX") || fail NOT_OURS 18 "no directory can be made in '$directory'"
+  trap 'rm -rf -- "$work"' EXIT
+  mkfifo "$work/hash" "$work/count"
+  sha256sum <"$work/hash" >"$work/sha256" &
+  wc -c <"$work/count" >"$work/bytes" &
+  {
+    dd if="$core" bs=1048576 skip=$((index * (bytes / 1048576))) count=$((bytes / 1048576)) 2>/dev/null || echo read >"$work/failed"
+  } | {
+    $compressor || echo compress >"$work/failed"
+  } | {
+    tee "$work/hash" "$work/count" || echo send >"$work/failed"
+  }
+  wait
+  [ ! -e "$work/failed" ] || fail FILE_UNREADABLE 19 "frame $index of '$core' failed to $(cat "$work/failed")"
+  [ "$(stat -c %s "$core")" = "$size" ] || fail FILE_UNREADABLE 19 "'$core' changed while it was read"
+  read -r sum _ <"$work/sha256"
+  read -r stored _ <"$work/bytes"
+  printf 'frame index=%s bytes=%s stored=%s sha256=%s format=%s\n' "$index" "$length" "$stored" "$sum" "$format" >&2
+}
+
+choose_compressor() {
+  if command -v zstd >/dev/null 2>&1; then
+    compressor='zstd -q -1 -c' format=zstd
+  elif command -v gzip >/dev/null 2>&1; then
+    compressor='gzip -1 -c' format=gzip
+  else
+    fail TOOL_MISSING 22 'neither zstd nor gzip is installed on this host'
+  fi
+}
+
+# $directory is one that `core` made: by name, owner, mode and mark.
+need_own_directory() {
+  case $directory in
+    /*[!A-Za-z0-9_./-]* | [!/]* | *..* | '') fail NOT_OURS 18 "'$directory' is not a capture directory" ;;
+  esac
+  last=${directory##*/}
+  case $last in '' | *[!0-9a-f]*) fail NOT_OURS 18 "'$directory' is not a capture directory" ;; esac
+  [ "${#last}" -ge 8 ] || fail NOT_OURS 18 "'$directory' is not a capture directory"
+  case $(stat -c '%u %a %F' -- "$directory" 2>/dev/null) in
+    "$(id -u) 700 directory") ;;
+    *) fail NOT_OURS 18 "'$directory' is not a private directory of $(id -un)" ;;
+  esac
+  [ -f "$directory/.hangar" ] || fail NOT_OURS 18 "'$directory' was not made by this program"
+}
+
+# --- modules ---------------------------------------------------------------------------------------------------------
+
+verb_modules() {
+  need_process
+  # One line a mapped file, by its lowest mapping: RANGE INODE PATH.
+  list=$(awk '$5 != 0 && $3 == "00000000" && !(($4, $5) in seen) {
+      seen[$4, $5] = 1; range = $1; inode = $5
+      path = $0; sub(/^[^ ]* [^ ]* [^ ]* [^ ]* [0-9]* */, "", path)
+      print range, inode, path
+    }' "/proc/$pid/maps" 2>/dev/null)
+  printf '%s\n' "$list" | while read -r range inode path; do
+    [ -n "$range" ] || continue
+    locate_module || { gap "$path" 'neither /proc/PID/map_files nor the file itself can be read' 'log in as root or with sudo'; continue; }
+    # Header, program headers and, nearly always, the build-id note lie in the first page.
+    printf 'module %s %s %s %s\n' "$range" "$(stat -L -c %s "$file")" "$via" "$path"
+    od -An -v -w16 -tx1 -N 4096 "$file" 2>/dev/null
+  done | awk '
+    function finish() {
+      if (head == "") return
+      if (substr(bytes, 1, 8) == "7f454c46") print head, identify()
+      head = ""
+    }
+    function value(at, size,    text, i, n) {
+      for (i = size - 1; i >= 0; i--) text = text substr(bytes, (at + i) * 2 + 1, 2)
+      n = 0
+      for (i = 1; i <= length(text); i++) n = n * 16 + index("0123456789abcdef", substr(text, i, 1)) - 1
+      return n
+    }
+    function identify(    wide, table, size, count, i, at, start, end, need, name, length_, kind) {
+      wide = substr(bytes, 9, 2) == "02"
+      if (substr(bytes, 11, 2) != "01") return "?"
+      table = wide ? value(32, 8) : value(28, 4)
+      size = value(wide ? 54 : 42, 2); count = value(wide ? 56 : 44, 2)
+      for (i = 0; i < count; i++) {
+        at = table + i * size
+        if (value(at, 4) != 4) continue
+        start = wide ? value(at + 8, 8) : value(at + 4, 4)
+        end = start + (wide ? value(at + 32, 8) : value(at + 16, 4))
+        while (start + 12 <= end && (start + 12) * 2 <= length(bytes)) {
+          name = value(start, 4); length_ = value(start + 4, 4); kind = value(start + 8, 4)
+          need = start + 12 + int((name + 3) / 4) * 4
+          if (kind == 3 && substr(bytes, (start + 12) * 2 + 1, 8) == "474e5500" && (need + length_) * 2 <= length(bytes))
+            return substr(bytes, need * 2 + 1, length_ * 2)
+          start = need + int((length_ + 3) / 4) * 4
+        }
+        if (end * 2 > length(bytes)) return "?" start "+" (end - start)
+      }
+      return "-"
+    }
+    $1 == "module" { finish(); head = $0; bytes = ""; next }
+    $1 == "gap" { finish(); print; next }
+    { gsub(/ /, ""); bytes = bytes $0 }
+    END { finish() }'
+  need_process
+  printf 'end\n'
+}
+
+# Sets $file and $via for a mapping of $pid: through map_files, which holds deleted files too, else by path where the
+# path still leads to the very file that is mapped.
+locate_module() {
+  file=/proc/$pid/map_files/$range via=map
+  [ -r "$file" ] && return 0
+  file=/proc/$pid/root$path via=path
+  [ -r "$file" ] && [ "$(stat -L -c %i "$file" 2>/dev/null)" = "$inode" ]
+}
+
+verb_module() {
+  need_process
+  choose_compressor
+  {
+    for argument in "$@"; do
+      case $argument in range=*) send_module "${argument#range=}" ;; esac
+    done
+    printf 'end\n'
+  } | $compressor
+}
+
+send_module() {
+  case $1 in *[!0-9a-f-]* | '' | -* | *-) printf 'miss %s not a range\n' "$1"; return ;; esac
+  range=$1
+  # shellcheck disable=SC2046 # fields
+  line=$(grep -s "^$range " "/proc/$pid/maps") || { printf 'miss %s not mapped any more\n' "$range"; return; }
+  inode=$(printf '%s\n' "$line" | awk '{ print $5 }')
+  path=$(printf '%s\n' "$line" | sed 's/^[^ ]* [^ ]* [^ ]* [^ ]* [0-9]* *//')
+  locate_module || { printf 'miss %s cannot be read\n' "$range"; return; }
+  send_file "$range" "$file" 1073741824
+}
+
+# `file KEY BYTES SHA256 MTIME`, the bytes, a newline; or `miss KEY why`.
+send_file() {
+  [ -f "$2" ] || { printf 'miss %s not a regular file\n' "$1"; return; }
+  # shellcheck disable=SC2046 # numbers
+  set -- "$1" "$2" "$3" $(stat -L -c '%s %Y' "$2" 2>/dev/null)
+  [ "$#" = 5 ] || { printf 'miss %s cannot be read\n' "$1"; return; }
+  [ "$4" -le "$3" ] || { printf 'miss %s has %s bytes, more than %s\n' "$1" "$4" "$3"; return; }
+  sum=$(head -c "$4" "$2" 2>/dev/null | sha256sum)
+  printf 'file %s %s %s %s\n' "$1" "$4" "${sum%% *}" "$5"
+  head -c "$4" "$2" 2>/dev/null
+  printf '\n'
+}
+
+# --- read ------------------------------------------------------------------------------------------------------------
+
+verb_read() {
+  max=${max:-4194304}
+  need_number max "$max"
+  choose_compressor
+  root=''
+  # A process that is gone leaves its files: they are then read as the host sees them.
+  if [ -n "$pid" ] && is_number "$pid" && same_process && [ -d "/proc/$pid/root/." ]; then root=/proc/$pid/root; fi
+  {
+    number=0
+    for argument in "$@"; do
+      case $argument in
+        path=/*) send_path "$number" "${argument#path=}" ;;
+        path=*) printf 'miss %s not an absolute path\n' "$number" ;;
+        *) continue ;;
+      esac
+      number=$((number + 1))
+    done
+    printf 'end\n'
+  } | $compressor
+}
+
+send_path() {
+  if [ -f "$root$2" ] || [ ! -f "$2" ]; then send_file "$1" "$root$2" "$max"; else send_file "$1" "$2" "$max"; fi
+}
+
+# --- recover ---------------------------------------------------------------------------------------------------------
+
+verb_recover() {
+  limit=${limit:-90} checklimit=${checklimit:-3}
+  need_number limit "$limit" && need_number checklimit "$checklimit"
+  case $mode in
+    service) need_service ;;
+    worker) need_process ;;
+    *) fail USAGE 2 "mode '$mode' is not service or worker" ;;
+  esac
+  # What we start is a service, not a private file of ours.
+  umask 022
+  unset LC_ALL
+  clock=$(centiseconds)
+  deadline=$((clock + limit * 100))
+  if [ "$mode" = worker ]; then end_worker; else restart_service; fi
+  LC_ALL=C
+  export LC_ALL
+  await_answer
+  case $outcome in
+    answered | unknown) printf 'recovered %s down=%s by=%s\n' "$outcome" "$(since "$clock")" "$by" ;;
+    *) fail RECOVER_NO_ANSWER 21 "'$by' was done, but the service does not answer within $limit s: $detail" ;;
+  esac
+}
+
+end_worker() {
+  by="ended process $pid"
+  kill -TERM "$pid" 2>/dev/null
+  await_end 500 || { kill -KILL "$pid" 2>/dev/null; await_end 500; } || fail RECOVER_FAILED 20 "process $pid is still there after SIGKILL (state $process_state)"
+}
+
+# Waits until $pid is gone, for the given centiseconds.
+await_end() {
+  until_=$(($(centiseconds) + $1))
+  while [ "$(centiseconds)" -lt "$until_" ]; do
+    same_process || return 0
+    [ "$process_state" = Z ] && return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+restart_service() {
+  if [ -n "$restart" ]; then
+    by=$restart
+  elif [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
+    by="systemctl restart $service"
+  elif [ -x "/etc/init.d/$service" ] && command -v service >/dev/null 2>&1; then
+    by="service $service restart"
+  elif [ -x "/etc/init.d/$service" ]; then
+    by="/etc/init.d/$service restart"
+  elif [ "$service" = apache2 ] && command -v apachectl >/dev/null 2>&1; then
+    by='apachectl restart'
+  else
+    fail RECOVER_FAILED 20 "nothing here restarts '$service': no systemd, no /etc/init.d/$service, and the fleet file names no restart command"
+  fi
+  log=$(mktemp /tmp/hangar.XXXXXXXX) || fail RECOVER_FAILED 20 'no temporary file can be made'
+  # A service that is started keeps what it is given open: neither our stdout nor our stdin. Its own session, so that
+  # the end of ours does not end it.
+  setsid timeout -k 5 "$limit" sh -c "$by" >"$log" 2>&1 </dev/null
+  code=$?
+  said=$(tail -n 3 "$log" | tr '\n' ' ')
+  rm -f "$log"
+  # A hung process may outlive the restart of its service, and keeps its port or its locks.
+  if [ -n "$pid" ] && same_process && [ "$process_state" != Z ]; then
+    [ "$code" = 0 ] && await_end 1000
+    same_process && [ "$process_state" != Z ] && kill -KILL "$pid" 2>/dev/null && by="$by; kill -KILL $pid"
+  fi
+  case $code in
+    0) ;;
+    124 | 137) fail RECOVER_FAILED 20 "'$by' did not end within $limit s: $said" ;;
+    *) fail RECOVER_FAILED 20 "'$by' ended with $code: $said" ;;
+  esac
+}
+
+await_answer() {
+  outcome=unknown detail='no check is known'
+  [ -n "$check" ] || return 0
+  while :; do
+    case $check in
+      http://* | https://*) check_url "$check" "$checklimit" ;;
+      *) check_command "$check" "$checklimit" ;;
+    esac
+    case $outcome in answered | unknown) return ;; esac
+    [ "$(centiseconds)" -lt "$deadline" ] || return 0
+    sleep 0.25
+  done
+}
+
+# --- stop, clean -----------------------------------------------------------------------------------------------------
+
+verb_stop() {
+  need_own_directory
+  pid=$(cat "$directory/.hangar")
+  stop_group
+  printf 'stopped %s\n' "$directory"
+}
+
+verb_clean() {
+  # Nothing there is what is wanted.
+  if [ ! -e "$directory" ] && [ ! -L "$directory" ]; then
+    printf 'clean %s\n' "$directory"
+    return
+  fi
+  need_own_directory
+  stop_group
+  remove_directory
+  [ ! -e "$directory" ] || fail NOT_OURS 18 "'$directory' holds files that are not ours"
+  printf 'clean %s\n' "$directory"
+}
+
+# --- shared ----------------------------------------------------------------------------------------------------------
+
+fail() {
+  printf 'error %s %s\n' "$1" "$(printf '%s' "$3" | tr '\n\r' '  ')" >&2
+  exit "$2"
+}
+
+is_number() {
+  case $1 in '' | *[!0-9]* | 0?*) return 1 ;; esac
+  [ "${#1}" -le 15 ]
+}
+
+need_number() {
+  is_number "$2" || fail USAGE 2 "$1 '$2' is not a number"
+}
+
+need_service() {
+  case $service in
+    '' | -* | .* | *[!A-Za-z0-9_.@:+-]*) fail USAGE 2 "'$service' is not a service name" ;;
+  esac
+}
+
+# $pid exists and is the process that was meant: a reused number shows in its start time.
+need_process() {
+  need_number pid "$pid"
+  [ "$pid" -ge 2 ] || fail USAGE 2 "process $pid is never looked at"
+  [ -z "$start" ] || need_number start "$start"
+  read_stat "$pid" || fail PROCESS_GONE 10 "there is no process $pid"
+  [ -z "$start" ] || [ "$start" = "$process_start" ] || fail PROCESS_GONE 10 "process $pid is another one now: it started at tick $process_start, expected $start"
+  [ "$process_state" != Z ] || fail PROCESS_GONE 10 "process $pid has ended already"
+}
+
+same_process() {
+  read_stat "$pid" && { [ -z "$start" ] || [ "$start" = "$process_start" ]; }
+}
+
+# proc(5), /proc/PID/stat: the fields behind the name, which may hold anything.
+read_stat() {
+  line=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+  [ -n "$line" ] || return 1
+  # shellcheck disable=SC2086 # numbers
+  set -- ${line##*) }
+  process_state=$1 process_parent=$2 process_start=${20}
+}
+
+clock_ticks() {
+  getconf CLK_TCK 2>/dev/null || printf '100\n'
+}
+
+centiseconds() {
+  read -r now _ </proc/uptime
+  printf '%s%s\n' "${now%.*}" "${now#*.}"
+}
+
+since() {
+  awk -v from="$1" -v to="$(centiseconds)" 'BEGIN { printf "%.2f", (to - from) / 100 }'
+}
+
+# The text may come on stdin: nothing that runs may read from there, and nothing behind this line is read.
+main "$@" </dev/null
+exit
