@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { HangarError, messageOf } from '../errors.ts';
 import type { CoreFile, CoreProcess, CoreThread, FileMapping, Machine, Segment } from './core.ts';
 import { coreMemory } from './core-memory.ts';
-import type { ElfHeader, Note } from './elf.ts';
+import type { ElfHeader, Note, ProgramHeader } from './elf.ts';
 import {
   elfHeaderBytes,
   elfKind,
@@ -98,10 +98,8 @@ function readCore(path: string, file: FileBytes): CoreFile {
     )
     .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
   const notes = emptyNotes();
-  for (const program of programs)
-    if (program.type === segmentType.note)
-      for (const note of readNotes(bytes, program.offset, program.fileBytes))
-        takeNote(notes, machine, note, () => bytes.read(note.address, note.bytes));
+  for (const note of allNotes(bytes, programs))
+    takeNote(notes, machine, note, () => bytes.read(note.address, note.bytes));
   const expected = programs.reduce(
     (end, { offset, fileBytes }) => (offset + fileBytes > end ? offset + fileBytes : end),
     0n,
@@ -162,6 +160,21 @@ function extendedCount(bytes: Memory, header: ElfHeader): number | undefined {
   }
 }
 
+/** Thousands of threads have a few notes each; a made-up core may have the same ones in many segments. */
+const maxNotes = 1_000_000;
+const maxMappings = 1_000_000;
+
+function* allNotes(bytes: Memory, programs: readonly ProgramHeader[]): Generator<Note> {
+  let count = 0;
+  for (const { type, offset, fileBytes } of programs) {
+    if (type !== segmentType.note) continue;
+    for (const note of readNotes(bytes, offset, fileBytes)) {
+      if (count++ === maxNotes) return;
+      yield note;
+    }
+  }
+}
+
 interface CoreNotes {
   readonly threads: CoreThread[];
   readonly mappings: FileMapping[];
@@ -210,7 +223,8 @@ function takeNote(notes: CoreNotes, machine: Machine, note: Note, read: () => Bu
       for (const [type, value] of parseAuxv(tryRead(read))) notes.auxv.set(type, value);
       return;
     case noteType.file:
-      for (const mapping of parseMappings(tryRead(read))) notes.mappings.push(mapping);
+      for (const mapping of parseMappings(tryRead(read)))
+        if (notes.mappings.length < maxMappings) notes.mappings.push(mapping);
       return;
     case noteType.armTls:
     case noteType.armSystemCall:

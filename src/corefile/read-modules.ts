@@ -1,23 +1,29 @@
 import { attempt } from './attempt.ts';
 import type { CoreFile, FileMapping } from './core.ts';
 import type { ProgramHeader } from './elf.ts';
-import { elfType, programHeaderBytes, readElfHeader, readProgramHeaders, segmentType } from './elf.ts';
+import { readProgramHeaders, segmentFlag, segmentType } from './elf.ts';
+import { extentOf, readImage } from './image.ts';
+import type { LoadedLibrary } from './link-map.ts';
+import { maxModules, readLinkMap } from './link-map.ts';
 import type { Memory } from './memory.ts';
-import { readCString, readPointer } from './memory.ts';
+import { readCString } from './memory.ts';
 import type { Module } from './module.ts';
 import { findBuildId } from './read-build-id.ts';
+import { scanModules } from './scan-modules.ts';
 
 /**
  * The ELF files that the process had loaded, the executable first, then in the dynamic linker's order, the vDSO last;
  * none looked for on disk yet (`resolveModules` does).
  *
  * Sources: NT_AUXV's AT_PHDR → the executable's dynamic section → DT_DEBUG → `r_debug.r_map` (link.h). Mappings of
- * ELF files that this list lacks (all of them, when it was not dumped) are taken from NT_FILE.
+ * ELF files that this list lacks (all of them, when it was not dumped) are taken from NT_FILE. A core without either
+ * note is searched, see `scanModules`.
  */
 export function readModules(core: CoreFile): readonly Module[] {
+  if (core.mappings.length === 0 && core.auxv.size === 0) return scanModules(core);
   const groups = groupMappings(core.mappings);
   const executable = readExecutable(core, groups);
-  const libraries = executable === undefined ? [] : readLinkMap(core, executable.dynamic);
+  const libraries = executable === undefined ? [] : readLinkMap(core.memory, executable.dynamic);
   const modules = executable === undefined ? [] : [executable.module];
   const vdso = readVdso(core);
   for (const library of libraries) {
@@ -26,15 +32,13 @@ export function readModules(core: CoreFile): readonly Module[] {
     if (module !== undefined && !modules.some(known => known.start === module.start)) modules.push(module);
   }
   for (const group of groups)
-    if (isCode(core, group) && !modules.some(module => module.start < group.end && group.start < module.end))
+    if (isCode(core, group) && modules.length < maxModules && !modules.some(module => overlap(module, group)))
       modules.push(moduleOfGroup(core, group));
   return vdso === undefined ? modules : [...modules, vdso];
 }
 
 /** Entries of the auxiliary vector, getauxval(3). */
 const auxv = { programHeaders: 3, programCount: 5, entry: 9, executableName: 31, vdso: 33 } as const;
-/** Tags of the dynamic section, elf.h. */
-const dynamicTag = { end: 0n, debug: 21n } as const;
 
 /** Consecutive mappings of one file: how the loader mapped it. */
 interface MappingGroup {
@@ -113,47 +117,6 @@ function executableHeaders(core: CoreFile): readonly ProgramHeader[] {
   return at === undefined ? [] : (attempt(() => readProgramHeaders(core.memory, at, count)) ?? []);
 }
 
-/** An entry of the dynamic linker's list: `struct link_map`, link.h. */
-interface LoadedLibrary {
-  readonly bias: bigint;
-  readonly name: string;
-  readonly dynamic: bigint;
-}
-
-/** More than any process loads; bounds a list that a damaged core leads astray. */
-const maxModules = 4096;
-const maxDynamicEntries = 512;
-
-function readLinkMap(core: CoreFile, dynamic: bigint | undefined): readonly LoadedLibrary[] {
-  const { memory } = core;
-  const debug = dynamic === undefined ? undefined : attempt(() => dynamicEntry(memory, dynamic, dynamicTag.debug));
-  // `r_map` follows `r_version` and its padding.
-  let at = debug === undefined ? 0n : (attempt(() => readPointer(memory, debug + 8n)) ?? 0n);
-  const seen = new Set<bigint>();
-  const libraries: LoadedLibrary[] = [];
-  while (at !== 0n && !seen.has(at) && seen.size < maxModules) {
-    seen.add(at);
-    const here = at;
-    const entry = attempt(() => memory.read(here, 32));
-    if (entry === undefined) break;
-    const name = attempt(() => readCString(memory, entry.readBigUInt64LE(8))) ?? '';
-    const library = { bias: entry.readBigUInt64LE(0), name, dynamic: entry.readBigUInt64LE(16) };
-    // The first entry is the executable itself.
-    if (library.dynamic !== dynamic) libraries.push(library);
-    at = entry.readBigUInt64LE(24);
-  }
-  return libraries;
-}
-
-function dynamicEntry(memory: Memory, dynamic: bigint, wanted: bigint): bigint | undefined {
-  for (let index = 0; index < maxDynamicEntries; index++) {
-    const tag = readPointer(memory, dynamic + BigInt(index) * 16n);
-    if (tag === dynamicTag.end) return undefined;
-    if (tag === wanted) return readPointer(memory, dynamic + BigInt(index) * 16n + 8n);
-  }
-  return undefined;
-}
-
 function moduleOfLibrary(memory: Memory, library: LoadedLibrary, groups: readonly MappingGroup[]): Module | undefined {
   const group = groupAt(groups, library.dynamic);
   // Nearly always the bias is the address of the ELF header; a library linked at a fixed address is the exception.
@@ -188,15 +151,13 @@ function moduleOfGroup(core: CoreFile, group: MappingGroup): Module {
   };
 }
 
-/** A mapped file is code when part of it is executable; data files (locales, caches) are mapped too. */
-function isCode(core: CoreFile, group: MappingGroup): boolean {
-  return (
-    group.startsWithHeader &&
-    core.segments.some(
-      segment =>
-        segment.executable && segment.address < group.end && group.start < segment.address + segment.memoryBytes,
-    )
-  );
+/** Data files are mapped, too (locales, caches), and ELF files by those who read them: the loader maps code apart. */
+function isCode({ memory }: CoreFile, { start, end, startsWithHeader, mappings }: MappingGroup): boolean {
+  const image = startsWithHeader && mappings.length > 1 ? readImage(memory, start) : undefined;
+  return (image?.programs ?? []).some(({ type, flags, address }) => {
+    const at = address + (image?.bias ?? 0n);
+    return type === segmentType.load && (flags & segmentFlag.executable) !== 0 && at >= start && at < end;
+  });
 }
 
 function readVdso(core: CoreFile): Module | undefined {
@@ -215,42 +176,15 @@ function readVdso(core: CoreFile): Module | undefined {
   };
 }
 
-interface Image {
-  readonly programs: readonly ProgramHeader[];
-  readonly bias: bigint;
-  readonly start: bigint;
-  readonly end: bigint;
-}
-
-/** The ELF image whose header is mapped at `start`. */
-function readImage(memory: Memory, start: bigint): Image | undefined {
-  return attempt(() => {
-    const header = readElfHeader(memory, start);
-    if (header === undefined || (header.type !== elfType.shared && header.type !== elfType.executable))
-      return undefined;
-    // Program headers outside of the first pages do not occur in loaded files.
-    if (header.programOffset > 0x10000n - BigInt(programHeaderBytes)) return undefined;
-    const programs = readProgramHeaders(memory, start + header.programOffset, header.programCount);
-    const first = programs.find(program => program.type === segmentType.load && program.offset === 0n);
-    const bias = first === undefined ? start : start - pageStart(first.address);
-    return { programs, bias, ...extentOf(programs, bias) };
-  });
-}
-
-function extentOf(programs: readonly ProgramHeader[], bias: bigint): { readonly start: bigint; readonly end: bigint } {
-  const loads = programs.filter(program => program.type === segmentType.load);
-  const starts = loads.map(({ address }) => pageStart(bias + address));
-  const ends = loads.map(({ address, memoryBytes }) => pageStart(bias + address + memoryBytes + 0xfffn));
-  return {
-    start: starts.reduce((low, start) => (start < low ? start : low), starts[0] ?? bias),
-    end: ends.reduce((high, end) => (end > high ? end : high), bias),
-  };
-}
-
 function groupAt(groups: readonly MappingGroup[], address: bigint): MappingGroup | undefined {
   return groups.find(group => group.mappings.some(({ start, end }) => address >= start && address < end));
 }
 
-function pageStart(address: bigint): bigint {
-  return address & ~0xfffn;
+interface Range {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+function overlap(a: Range, b: Range): boolean {
+  return a.start < b.end && b.start < a.end;
 }
