@@ -1,0 +1,291 @@
+import { HangarError, messageOf } from '../errors.ts';
+import type { Segment } from '../corefile/core.ts';
+import { formatAddress } from '../corefile/memory.ts';
+import { describedLayout } from './debug-offsets.ts';
+import { FrameReader } from './frames.ts';
+import { attempt, Heap, MalformedPythonError } from './heap.ts';
+import type { Layout } from './layout.ts';
+import { layouts } from './layouts/index.ts';
+import { findSymbol, hintedMinors, type PythonTarget, pythonNames, staticSegments } from './target.ts';
+
+/** CPython's state in a process: a layout that fits it and the interpreters it leads to. */
+export interface Runtime {
+  readonly heap: Heap;
+  /** `PyInterpreterState`, newest first; the last one is the main interpreter. */
+  readonly interpreters: readonly bigint[];
+  /** Address of `_PyRuntime`, where there is one. */
+  readonly structure?: bigint;
+  /** Address of the pointer to the thread state that holds the GIL, where a variable of its own says it. */
+  readonly current?: bigint;
+  /** Start of `sys.version`. */
+  readonly version?: string;
+  readonly notes: readonly string[];
+}
+
+export type RuntimeSearch =
+  | { readonly status: 'found'; readonly runtime: Runtime }
+  /** No CPython in the process. */
+  | { readonly status: 'absent' }
+  /** There is one, and no layout fits it. */
+  | { readonly status: 'unfit'; readonly what: string; readonly reasons: readonly string[] };
+
+const interpreterLimit = 1024;
+const threadLimit = 20_000;
+/** Bytes of writable memory that a search goes through. */
+const scanLimit = 64n << 20n;
+
+/** Finds CPython's state by symbols, then by its own description, then by what static data points at. */
+export function findRuntime(target: PythonTarget): RuntimeSearch {
+  const hints = hintedMinors(target);
+  const ordered = [...layouts].sort((left, right) => Number(hints.has(right.minor)) - Number(hints.has(left.minor)));
+  const reasons: string[] = [];
+  for (const propose of [bySymbol, byCookie, byScan])
+    for (const layout of ordered)
+      for (const candidate of attempt(() => propose(target, layout)) ?? []) {
+        const refused = whyUnfit(candidate);
+        if (refused === undefined) return { status: 'found', runtime: withVersion(candidate) };
+        reasons.push(`layout ${candidate.heap.layout.minor}: ${refused}`);
+      }
+  const what = pythonNames(target)[0] ?? (findSymbol(target, '_PyRuntime') === undefined ? undefined : '_PyRuntime');
+  if (what === undefined) return { status: 'absent' };
+  return { status: 'unfit', what, reasons: [...new Set(reasons)].slice(0, 8) };
+}
+
+/** Every `PyThreadState` of an interpreter, in list order. Ends on damage with what was found. */
+export function listThreads(heap: Heap, interpreter: bigint): { threads: readonly bigint[]; stopped?: unknown } {
+  const {
+    interpreter: { threads: head },
+    thread,
+  } = heap.layout;
+  return followList(
+    () => heap.pointer(interpreter + BigInt(head)),
+    state => {
+      const owner = heap.pointer(state + BigInt(thread.interpreter));
+      if (owner !== interpreter)
+        throw new MalformedPythonError(
+          `the thread state ${formatAddress(state)} points to ${formatAddress(owner)}, expected its interpreter ${formatAddress(interpreter)}`,
+        );
+      return heap.pointer(state + BigInt(thread.next));
+    },
+  );
+}
+
+function followList(
+  first: () => bigint,
+  next: (state: bigint) => bigint,
+): { threads: readonly bigint[]; stopped?: unknown } {
+  const found = new Set<bigint>();
+  try {
+    for (let state = first(); state !== 0n; ) {
+      if (found.has(state))
+        throw new MalformedPythonError(`the list of thread states comes back to ${formatAddress(state)}`);
+      if (found.size >= threadLimit) throw new MalformedPythonError(`more than ${threadLimit} thread states`);
+      const following = next(state);
+      found.add(state);
+      state = following;
+    }
+  } catch (stopped) {
+    return { threads: [...found], stopped };
+  }
+  return { threads: [...found] };
+}
+
+type Candidate = Omit<Runtime, 'version'>;
+
+function* bySymbol(target: PythonTarget, layout: Layout): Generator<Candidate> {
+  const { runtime } = layout;
+  switch (runtime.shape) {
+    case 'runtime-struct': {
+      const structure = findSymbol(target, runtime.symbol);
+      if (structure !== undefined) yield structCandidate(target, layout, structure);
+      return;
+    }
+    case 'static-head': {
+      const head = findSymbol(target, runtime.head);
+      const current = findSymbol(target, runtime.current);
+      const heap = new Heap(target.memory, layout);
+      if (head !== undefined)
+        yield {
+          heap,
+          interpreters: chain(heap, heap.pointer(head)),
+          ...(current !== undefined && { current }),
+          notes: [],
+        };
+      return;
+    }
+    default:
+      runtime satisfies never;
+  }
+}
+
+/** A runtime that describes itself starts with a cookie. */
+function* byCookie(target: PythonTarget, layout: Layout): Generator<Candidate> {
+  if (layout.runtime.shape !== 'runtime-struct' || !layout.debugOffsets) return;
+  const cookie = Buffer.from(layout.debugOffsets.cookie);
+  for (const { segment, bytes } of scanned(target))
+    for (let at = bytes.indexOf(cookie); at >= 0; at = bytes.indexOf(cookie, at + 8))
+      if (at % 8 === 0) yield structCandidate(target, layout, segment.address + BigInt(at));
+}
+
+/** Words of static data that point at an interpreter whose thread points back at it. */
+function* byScan(target: PythonTarget, layout: Layout): Generator<Candidate> {
+  const heap = new Heap(target.memory, layout);
+  const { runtime } = layout;
+  const hits = scanInterpreters(target, heap);
+  switch (runtime.shape) {
+    case 'runtime-struct':
+      for (const { location } of hits) yield structCandidate(target, layout, location - BigInt(runtime.interpreters));
+      return;
+    case 'static-head': {
+      // Other static words point at one of the interpreters too: the head of the list reaches most of them.
+      const chains = hits
+        .map(({ interpreter }) => chain(heap, interpreter))
+        .sort((left, right) => right.length - left.length);
+      const [interpreters] = chains;
+      const current = findSymbol(target, runtime.current);
+      if (interpreters)
+        yield {
+          heap,
+          interpreters,
+          ...(current !== undefined && { current }),
+          notes: ['found without symbols, by what static data points at'],
+        };
+      return;
+    }
+    default:
+      runtime satisfies never;
+  }
+}
+
+function structCandidate({ memory }: PythonTarget, table: Layout, structure: bigint): Candidate {
+  const { layout, notes } = describedLayout(new Heap(memory, table), structure);
+  const heap = new Heap(memory, layout);
+  const { runtime } = layout;
+  if (runtime.shape !== 'runtime-struct') throw new MalformedPythonError('a described runtime is a structure');
+  const interpreters = chain(heap, heap.pointer(structure + BigInt(runtime.interpreters)));
+  const main = heap.pointer(structure + BigInt(runtime.mainInterpreter));
+  // The main interpreter ends the list; before 3.13 it is the only check of the structure's own place.
+  if (interpreters.at(-1) !== main) return { heap, interpreters: [], notes };
+  return { heap, interpreters, structure, notes };
+}
+
+function chain(heap: Heap, head: bigint): readonly bigint[] {
+  const { next } = heap.layout.interpreter;
+  const found = new Set<bigint>();
+  for (let at = head; at !== 0n && !found.has(at) && found.size < interpreterLimit; ) {
+    const following = attempt(() => heap.pointer(at + BigInt(next)));
+    if (following === undefined) break;
+    found.add(at);
+    at = following;
+  }
+  return [...found];
+}
+
+/** Why a candidate is not CPython's state in this layout; undefined when it fits. */
+function whyUnfit({ heap, interpreters }: Candidate): string | undefined {
+  if (interpreters.length === 0) return 'no interpreter at the place';
+  const frames = new FrameReader(heap);
+  let threads = 0;
+  let good = 0;
+  let bad: unknown;
+  for (const interpreter of interpreters)
+    for (const thread of listThreads(heap, interpreter).threads) {
+      threads++;
+      const {
+        frames: [innermost],
+        stopped,
+      } = frames.walk(thread);
+      if (innermost) good++;
+      else if (stopped !== undefined) bad ??= stopped;
+    }
+  if (threads === 0) return 'no thread state points back at its interpreter';
+  const version = attempt(() => sysVersion(heap, interpreters));
+  if (version !== undefined && !isOfMinor(version, heap.layout.minor)) return `sys.version says "${version}"`;
+  if (good === 0 && bad !== undefined) return messageOf(bad);
+  if (good === 0 && version === undefined) return 'neither a frame nor sys.version can be read';
+  return undefined;
+}
+
+function withVersion(candidate: Candidate): Runtime {
+  const version = attempt(() => sysVersion(candidate.heap, candidate.interpreters));
+  return { ...candidate, ...(version !== undefined && { version }) };
+}
+
+/** Start of `sys.version` of the main interpreter. */
+function sysVersion(heap: Heap, interpreters: readonly bigint[]): string | undefined {
+  const main = interpreters.at(-1);
+  if (main === undefined) return undefined;
+  const dict = heap.pointer(main + BigInt(heap.layout.interpreter.sysDict));
+  const value = heap.item(dict, 'version');
+  const text = value === undefined ? undefined : heap.text(value, 64);
+  return text === undefined ? undefined : /^\d+\.\d+\S*/.exec(text)?.[0];
+}
+
+function isOfMinor(version: string, minor: string): boolean {
+  return version.startsWith(minor) && !/^\d/.test(version.slice(minor.length));
+}
+
+interface Hit {
+  readonly location: bigint;
+  readonly interpreter: bigint;
+}
+
+function scanInterpreters(target: PythonTarget, heap: Heap): readonly Hit[] {
+  const { interpreter, thread } = heap.layout;
+  const known = new Map<bigint, boolean>();
+  const isMapped = mappedWords(target);
+  const isInterpreter = (address: bigint): boolean =>
+    attempt(() => {
+      const state = heap.pointer(address + BigInt(interpreter.threads));
+      return state !== 0n && state % 8n === 0n && heap.pointer(state + BigInt(thread.interpreter)) === address;
+    }) ?? false;
+  const hits: Hit[] = [];
+  for (const { segment, bytes } of scanned(target))
+    for (let at = 0; at + 8 <= bytes.length; at += 8) {
+      // Cheap tests first: most words are small numbers, text, or point to read-only data.
+      const high = bytes.readUInt32LE(at + 4);
+      if (high > 0xffff || (high === 0 && bytes.readUInt32LE(at) < 4096) || (bytes[at] ?? 1) % 8 !== 0) continue;
+      const address = bytes.readBigUInt64LE(at);
+      if (!isMapped(address)) continue;
+      let hit = known.get(address);
+      if (hit === undefined) known.set(address, (hit = isInterpreter(address)));
+      if (hit) hits.push({ location: segment.address + BigInt(at), interpreter: address });
+      if (hits.length >= 256) return hits;
+    }
+  return hits;
+}
+
+/** Whether an address lies in writable memory. */
+function mappedWords({ core }: PythonTarget): (address: bigint) => boolean {
+  const ranges = core.segments
+    .filter(({ writable }) => writable)
+    .map(({ address, fileBytes }) => [address, address + fileBytes] as const);
+  return address => {
+    let low = 0;
+    let high = ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((ranges[middle]?.[0] ?? 0n) <= address) low = middle + 1;
+      else high = middle;
+    }
+    return address < (ranges[low - 1]?.[1] ?? 0n);
+  };
+}
+
+function* scanned(target: PythonTarget): Generator<{ segment: Segment; bytes: Buffer }> {
+  let left = scanLimit;
+  const step = 1n << 20n;
+  for (const segment of staticSegments(target))
+    for (let done = 0n; done < segment.fileBytes && left > 0n; done += step) {
+      const address = segment.address + done;
+      const length = segment.fileBytes - done < step ? segment.fileBytes - done : step;
+      left -= length;
+      let bytes: Buffer | undefined;
+      try {
+        bytes = target.memory.read(address, Number(length));
+      } catch (error) {
+        if (!(error instanceof HangarError)) throw error;
+      }
+      if (bytes) yield { segment: { ...segment, address }, bytes };
+    }
+}
