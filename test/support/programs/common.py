@@ -1,35 +1,68 @@
 """What all target programs share. Each of them runs alike on CPython 2.7 and 3.x."""
 import ctypes
+import os
 import signal
 import socket
 import sys
 import threading
 import time
 
+try:
+    from threading import get_ident
+except ImportError:
+    from thread import get_ident
+
+_SYS_GETTID = {"x86_64": 186, "aarch64": 178}[os.uname()[4]]
 _PR_SET_PTRACER = 0x59616D61
 _PR_SET_PTRACER_ANY = ctypes.c_ulong(-1)
 
 _said_ready = threading.Event()
 
 
+_started = []
+
+
 def start(function, *args):
-    thread = threading.Thread(target=function, args=args, name=function.__name__)
+    """Starts a thread that the READY line will name."""
+    entry = {"function": function.__name__}
+    _started.append(entry)
+
+    def run():
+        identify(entry)
+        function(*args)
+
+    thread = threading.Thread(target=run, name=function.__name__)
     thread.daemon = True
     thread.start()
 
 
 def park():
-    """Says READY and waits for a signal, as the main thread of a server's master does."""
+    """Says who its threads are and waits for a signal, as the main thread of a server's master does."""
     ready()
     while True:
         signal.pause()  # IDLE: main
 
 
 def ready():
+    """Prints one line of JSON: the thread id (gettid(2)) and pthread_self(3) of each thread and what it was started for."""
     allow_debugger()
-    sys.stdout.write("READY\n")
+    main = {"function": "<module>"}
+    identify(main)
+    while not all("lwp" in entry for entry in _started):
+        time.sleep(0.01)
+    sys.stdout.write('{"threads": [%s]}\n' % ", ".join(describe(entry) for entry in [main] + _started))
     sys.stdout.flush()
     _said_ready.set()
+
+
+def describe(entry):
+    return '{"function": "%(function)s", "ident": "%(ident)d", "lwp": %(lwp)d}' % entry
+
+
+def identify(entry):
+    entry["ident"] = get_ident()
+    # Python has get_native_id() from 3.8 on only.
+    entry["lwp"] = ctypes.CDLL(None).syscall(ctypes.c_long(_SYS_GETTID))
 
 
 def allow_debugger():

@@ -34,7 +34,7 @@ class Server(ThreadingMixIn, HTTPServer):
 
 
 def serve(server):
-    server.serve_forever()  # IDLE
+    server.serve_forever()  # IDLE: working
 
 
 def visit(url):
