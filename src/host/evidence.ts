@@ -32,9 +32,11 @@ export interface ThreadEvidence {
   readonly states: readonly ThreadState[];
   /** CPU use over the sampled time; 100 is one full core. Absent with fewer than two samples. */
   readonly cpuPercent?: number;
-  /** Context switches between the first and the last sample; absent with fewer than two samples. */
+  /** Since the thread began, at the last sample. */
   readonly voluntarySwitches?: number;
   readonly involuntarySwitches?: number;
+  /** Context switches of both kinds between the first and the last sample; absent with fewer than two samples. */
+  readonly switchesWhileSampled?: number;
   readonly wchan?: string;
   /** As /proc/PID/task/TID/syscall: number and six arguments; `running` when it executes. */
   readonly syscall?: { readonly number: number; readonly args: readonly bigint[] };

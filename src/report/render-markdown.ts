@@ -1,5 +1,5 @@
 import { neutralise } from './neutralise.ts';
-import { outlineOf, type Block } from './outline.ts';
+import { type Block, outlineOf } from './outline.ts';
 import { detab } from './render-text.ts';
 import type { Report } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import { neutralise } from './neutralise.ts';
-import { outlineOf, type Block } from './outline.ts';
+import { type Block, outlineOf } from './outline.ts';
 import type { Report } from './schema.ts';
 
 /** One screen: the first line names the cause; lists are cut, whole stacks left to the other formats. */

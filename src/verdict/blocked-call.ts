@@ -1,5 +1,5 @@
 import type { CoreThread } from '../corefile/core.ts';
-import { formatAddress, readI32, readI64, type Memory } from '../corefile/memory.ts';
+import { formatAddress, type Memory, readI32, readI64 } from '../corefile/memory.ts';
 import type { Evidence } from '../python/process.ts';
 
 /** A blocked system call, by what it waits for. */

@@ -1,9 +1,9 @@
 import type { CoreThread } from '../corefile/core.ts';
-import { readI32, readU32, type Memory } from '../corefile/memory.ts';
+import { type Memory, readI32, readU32 } from '../corefile/memory.ts';
 import type { Descriptor } from '../host/evidence.ts';
 import type { NativeFrame } from '../native/stacks.ts';
 import type { Evidence, PythonInterpreter, PythonThread } from '../python/process.ts';
-import { attempt, blockedCall, type BlockedCall } from './blocked-call.ts';
+import { attempt, type BlockedCall, blockedCall } from './blocked-call.ts';
 import { knownWait } from './known-waits.ts';
 import { waitsForGil, waitsForMutex } from './native-names.ts';
 import type { Confidence, JudgedFrame, Wait } from './thread.ts';

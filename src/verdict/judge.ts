@@ -13,7 +13,7 @@ import { originOf } from './origin.ts';
 import { roleOf } from './role.ts';
 import { findAll } from './rules/index.ts';
 import type { JudgedFrame, JudgedThread } from './thread.ts';
-import { waitGraph, type WaitGraph } from './wait-graph.ts';
+import { type WaitGraph, waitGraph } from './wait-graph.ts';
 
 export interface JudgeInput {
   readonly core: Pick<CoreFile, 'threads' | 'process'>;

@@ -2,14 +2,17 @@ import type { CoreThread } from '../corefile/core.ts';
 import type { ThreadEvidence } from '../host/evidence.ts';
 
 /**
- * Whether a thread ran or woke while /proc was sampled, or between then and the core; undefined without two samples.
+ * Whether a thread ran or woke while /proc was sampled, or between then and the core; undefined where that is not known.
  * A thread that stands still has one state, no CPU time, no context switch, and the same system call throughout.
  */
 export function hasMoved(proc: ThreadEvidence | undefined, core: CoreThread): boolean | undefined {
   if (proc === undefined || proc.states.length < 2) return undefined;
   if (proc.states.some(state => state === 'running')) return true;
-  if ((proc.cpuPercent ?? 0) > 0 || (proc.voluntarySwitches ?? 0) > 0) return true;
-  return proc.syscall !== undefined && !isSameCall(proc.syscall, core.syscall);
+  const { cpuPercent = 0, switchesWhileSampled: switches, syscall } = proc;
+  if (cpuPercent > 0 || (switches ?? 0) > 0) return true;
+  if (syscall !== undefined && !isSameCall(syscall, core.syscall)) return true;
+  // Without a count it may have run for a moment that no sample saw.
+  return switches === undefined ? undefined : false;
 }
 
 function isSameCall(sampled: NonNullable<ThreadEvidence['syscall']>, dumped: CoreThread['syscall']): boolean {

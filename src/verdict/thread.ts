@@ -1,6 +1,6 @@
+import type { ThreadState } from '../host/evidence.ts';
 import type { NativeFrame } from '../native/stacks.ts';
 import type { Evidence } from '../python/process.ts';
-import type { ThreadState } from '../host/evidence.ts';
 
 /** One LWP of the core: what every source said of it, joined. */
 export interface JudgedThread {

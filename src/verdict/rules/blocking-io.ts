@@ -1,6 +1,6 @@
 import type { JudgedThread, Wait } from '../thread.ts';
 import { victimsOf } from '../wait-graph.ts';
-import { evidenceOf, finding, patienceSeconds, place, rootOf, sampledEvidence, stops, type Rule } from './rule.ts';
+import { evidenceOf, finding, patienceSeconds, place, type Rule, rootOf, sampledEvidence, stops } from './rule.ts';
 
 /** A thread of the service that waits, without a limit, for somebody outside. One that moved between samples is served. */
 export const blockingIo: Rule = graph =>

@@ -1,6 +1,6 @@
 import { victimsOf } from '../wait-graph.ts';
 import { busyThreads } from './busy.ts';
-import { finding, place, rootOf, stops, type Rule } from './rule.ts';
+import { finding, place, type Rule, rootOf, stops } from './rule.ts';
 
 /** Python code that runs without end. Proven where the samples, and a native stack without a called C function, agree. */
 export const busyLoop: Rule = graph =>

@@ -1,7 +1,7 @@
-import { victimsOf } from '../wait-graph.ts';
 import type { WaitGraph } from '../wait-graph.ts';
-import { busyThreads, type BusyThread } from './busy.ts';
-import { finding, place, rootOf, stops, type Rule } from './rule.ts';
+import { victimsOf } from '../wait-graph.ts';
+import { type BusyThread, busyThreads } from './busy.ts';
+import { finding, place, type Rule, rootOf, stops } from './rule.ts';
 
 /** C code, called from Python, that runs without end: a pattern that backtracks, a key derivation, a sum. */
 export const busyNative: Rule = graph =>

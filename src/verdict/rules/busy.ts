@@ -1,5 +1,5 @@
-import { formatAddress } from '../evidence.ts';
 import type { Evidence } from '../evidence.ts';
+import { formatAddress } from '../evidence.ts';
 import { isCalledFunction, isInterpreterModule, isSystemModule, plainName, runningNative } from '../native-names.ts';
 import type { Confidence, JudgedThread } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
@@ -46,7 +46,9 @@ function sharedCpu({ python }: JudgedThread, all: readonly JudgedThread[]): numb
     .reduce((sum, { cpuPercent = 0 }) => sum + cpuPercent, 0);
 }
 
-function nativeOf({ native, pythonVersion, running, runningModule, onCpu }: JudgedThread): string | undefined {
+function nativeOf({ native, pythonVersion, running, runningModule, onCpu, gil }: JudgedThread): string | undefined {
+  // It waits for its turn to run byte code; the C function that it came from is over.
+  if (gil === 'waits') return undefined;
   if (native.length > 0) return runningNative(native, pythonVersion);
   if (running !== undefined && isCalledFunction(running)) return plainName(running);
   const isForeign =

@@ -1,7 +1,7 @@
 import { formatAddress } from '../evidence.ts';
 import type { Finding } from '../finding.ts';
-import { cyclesOf, victimsOf, weakest, type WaitEdge, type WaitGraph } from '../wait-graph.ts';
-import { enumerate, evidenceOf, finding, place, rootOf, stops, type Rule } from './rule.ts';
+import { cyclesOf, victimsOf, type WaitEdge, type WaitGraph, weakest } from '../wait-graph.ts';
+import { enumerate, evidenceOf, finding, place, type Rule, rootOf, stops } from './rule.ts';
 
 /** Threads that wait for each other in a circle: one finding per circle, its members are the roots. */
 export const deadlock: Rule = graph =>

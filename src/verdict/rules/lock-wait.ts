@@ -1,18 +1,18 @@
 import { formatAddress } from '../evidence.ts';
 import type { Finding } from '../finding.ts';
 import type { JudgedThread, WaitKind } from '../thread.ts';
-import { victimsOf, weakest, type WaitGraph } from '../wait-graph.ts';
+import { victimsOf, type WaitGraph, weakest } from '../wait-graph.ts';
 import {
   enumerate,
   evidenceOf,
   finding,
   patienceSeconds,
   place,
+  type Rule,
   rootOf,
   sampledEvidence,
   stops,
   threads,
-  type Rule,
 } from './rule.ts';
 
 /** Threads stuck behind a lock whose owner memory does not name, or whose owner waits for something that may never come. */

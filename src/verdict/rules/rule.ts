@@ -1,5 +1,5 @@
 import type { Evidence } from '../evidence.ts';
-import { signatureOf, type Finding, type FindingClass, type Root } from '../finding.ts';
+import { type Finding, type FindingClass, type Root, signatureOf } from '../finding.ts';
 import { applicationFrame, baseName } from '../origin.ts';
 import type { JudgedThread } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
