@@ -1,5 +1,5 @@
 import { accessSync, constants, realpathSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HangarError } from '../errors.ts';
 import type { Gdb, GdbAnswer, GdbJob } from './gdb.ts';
@@ -9,12 +9,12 @@ import type { Outcome } from './run-command.ts';
 import { runCommand } from './run-command.ts';
 
 export interface SystemGdbOptions {
-  /** Where programs are looked for; default the environment's PATH. */
+  /** Where gdb and bwrap are looked for; default the environment's PATH, then the usual places. */
   readonly path?: string;
 }
 
 /** The gdb of this machine, in bwrap's sandbox where that works here. */
-export function systemGdb({ path = process.env['PATH'] ?? '' }: SystemGdbOptions = {}): Gdb {
+export function systemGdb({ path = defaultPath() }: SystemGdbOptions = {}): Gdb {
   return {
     async stacks(job, signal) {
       const program = findProgram('gdb', path);
@@ -41,8 +41,13 @@ async function workingSandbox(path: string): Promise<string | undefined> {
   return outcome.status === 'exited' && outcome.code === 0 ? bwrap : undefined;
 }
 
+function defaultPath(): string {
+  return [process.env['PATH'] ?? '', '/usr/local/bin', '/usr/bin'].join(delimiter);
+}
+
 function findProgram(name: string, path: string): string | undefined {
-  const dirs = [...path.split(delimiter), '/usr/local/bin', '/usr/bin'].filter(dir => dir.startsWith('/'));
+  // Never one of the working directory: it may be a directory of evidence.
+  const dirs = path.split(delimiter).filter(dir => isAbsolute(dir));
   return dirs.map(dir => join(dir, name)).find(isExecutable);
 }
 

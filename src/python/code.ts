@@ -1,7 +1,7 @@
+import { formatAddress } from '../corefile/memory.ts';
 import { type ExceptionEntry, parseExceptionTable } from './exception-table.ts';
 import { attempt, type Heap, MalformedPythonError } from './heap.ts';
 import { lineAt } from './line-table.ts';
-import { formatAddress } from '../corefile/memory.ts';
 
 /** A PyCodeObject as far as stacks and locks need it; tables are read on demand and kept. */
 export class Code {

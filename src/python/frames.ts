@@ -1,7 +1,7 @@
+import { formatAddress } from '../corefile/memory.ts';
 import { Code } from './code.ts';
 import type { Heap } from './heap.ts';
 import { MalformedPythonError } from './heap.ts';
-import { formatAddress } from '../corefile/memory.ts';
 import type { FrameLayout } from './layout.ts';
 import type { PythonFrame } from './process.ts';
 

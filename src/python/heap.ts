@@ -1,5 +1,5 @@
-import { HangarError } from '../errors.ts';
 import { formatAddress, type Memory, readCString, UnreadableMemoryError } from '../corefile/memory.ts';
+import { HangarError } from '../errors.ts';
 import type { Layout } from './layout.ts';
 
 /** Most entries of one dict, tuple or key table that are looked at; more are left out. */
@@ -22,7 +22,7 @@ export class MalformedPythonError extends HangarError {
 }
 
 export interface PythonType {
-  /** `tp_name`: with the module for types written in C. */
+  /** `tp_name`: with the module for types written in C; empty when it was not dumped and not learned. */
   readonly name: string;
   readonly flags: number;
   readonly dictOffset: number;
@@ -31,7 +31,7 @@ export interface PythonType {
 
 /** A method bound to an object: written in C, or in Python. */
 export type BoundMethod =
-  | { readonly by: 'c'; readonly name: string; readonly self: bigint; readonly selfField: bigint }
+  | { readonly by: 'c'; readonly name?: string; readonly self: bigint; readonly selfField: bigint }
   | { readonly by: 'python'; readonly code: bigint; readonly self: bigint; readonly selfField: bigint };
 
 /** Python objects by address: a `Memory` seen through a layout. Every reader throws HangarError on damage, never loops. */
@@ -39,6 +39,7 @@ export class Heap {
   readonly memory: Memory;
   readonly layout: Layout;
   readonly #types = new Map<bigint, PythonType>();
+  readonly #names = new Map<bigint, string>();
 
   constructor(memory: Memory, layout: Layout) {
     this.memory = memory;
@@ -72,18 +73,42 @@ export class Heap {
   }
 
   typeOf(object: bigint): PythonType {
-    const address = this.pointer(object + BigInt(this.layout.object.type));
+    const address = this.typeAddress(object);
     const known = this.#types.get(address);
     if (known) return known;
     const { name, flags, dictOffset, cachedKeys } = this.layout.type;
     const type: PythonType = {
-      name: this.#cString(this.pointer(address + BigInt(name)), 256),
+      name: this.#typeName(address, this.pointer(address + BigInt(name))),
       flags: Number(BigInt.asUintN(32, this.pointer(address + BigInt(flags)))),
       dictOffset: Number(this.read(address + BigInt(dictOffset), 8).readBigInt64LE()),
       cachedKeys: cachedKeys === undefined ? 0n : this.#pointerOrNull(address + BigInt(cachedKeys)),
     };
     this.#types.set(address, type);
     return type;
+  }
+
+  /** Names a type whose own name lies in read-only data that was not dumped. */
+  nameType(address: bigint, name: string): void {
+    this.#names.set(address, name);
+    this.#types.delete(address);
+  }
+
+  /** Address of an object's type. */
+  typeAddress(object: bigint): bigint {
+    return this.pointer(object + BigInt(this.layout.object.type));
+  }
+
+  /** Objects by text key, for the keys that are texts. */
+  *namedItems(dict: bigint): Generator<readonly [string, bigint]> {
+    for (const [key, value] of this.#dictItems(dict)) {
+      const name = attempt(() => this.text(key, 256));
+      if (name !== undefined) yield [name, value];
+    }
+  }
+
+  /** Keys of a dict as they are. */
+  *keys(dict: bigint): Generator<bigint> {
+    for (const [key] of this.#dictItems(dict)) yield key;
   }
 
   /** `typeOf`, or undefined where no object is. */
@@ -179,8 +204,9 @@ export class Heap {
     if (name === 'builtin_function_or_method') {
       const selfField = object + BigInt(builtin.self);
       const definition = this.pointer(object + BigInt(builtin.definition));
-      const label = this.#cString(this.pointer(definition + BigInt(builtin.name)), 64);
-      return { by: 'c', name: label, self: this.pointer(selfField), selfField };
+      // Names of C functions are read-only data, which is not dumped as a rule.
+      const label = attempt(() => this.#cString(this.pointer(definition + BigInt(builtin.name)), 64));
+      return { by: 'c', ...(label !== undefined && { name: label }), self: this.pointer(selfField), selfField };
     }
     if (name === method.typeName) {
       const selfField = object + BigInt(method.self);
@@ -188,6 +214,20 @@ export class Heap {
       return { by: 'python', code, self: this.pointer(selfField), selfField };
     }
     return undefined;
+  }
+
+  #typeName(type: bigint, name: bigint): string {
+    const known = this.#names.get(type);
+    if (known !== undefined) return known;
+    const own = attempt(() => this.#cString(name, 256));
+    if (own !== undefined) return own;
+    // Without this, any word that leads to memory would pass for an object.
+    const { object, type: layout } = this.layout;
+    const meta = this.pointer(type + BigInt(object.type));
+    const flags = this.pointer(meta + BigInt(layout.flags));
+    if (((flags >> 31n) & 1n) !== 1n)
+      throw new MalformedPythonError(`${formatAddress(type)} is no type: its own type is none`);
+    return '';
   }
 
   #legacyText(object: bigint, limit: number): string {

@@ -1,14 +1,167 @@
-import type { CoreFile, CoreThread } from '../corefile/core.ts';
-import type { FrameReader, LiveFrame } from './frames.ts';
-import type { Heap } from './heap.ts';
-import type { PythonThread } from './process.ts';
-export class LockReader {
-  constructor(_heap: Heap, _frames: FrameReader, _core: Pick<CoreFile, 'machine'>) {}
-  read(
-    _threadId: bigint,
-    _core: CoreThread | undefined,
-    _frames: readonly LiveFrame[],
-  ): Pick<PythonThread, 'waits' | 'holds'> {
-    return { holds: [] };
+import type { CoreThread } from '../corefile/core.ts';
+import { formatAddress } from '../corefile/memory.ts';
+import type { LiveFrame } from './frames.ts';
+import { attempt, type BoundMethod, type Heap } from './heap.ts';
+import { type LockObject, lockObjectAt, lockOfManager, takenEvidence } from './lock-objects.ts';
+import type { Evidence, HeldLock, PythonWait } from './process.ts';
+import { withBlocks } from './with-blocks.ts';
+
+/** Slots of one frame that are looked at. */
+const slotLimit = 1024;
+
+/**
+ * The lock a thread waits for: one that its innermost frame works with and whose semaphore is what the blocked system
+ * call waits for. Which slot of the frame leads to it does not matter, stale ones included: the semaphore proves it.
+ */
+export function waitedLock(
+  heap: Heap,
+  thread: CoreThread | undefined,
+  frames: readonly LiveFrame[],
+): PythonWait | undefined {
+  const [innermost] = frames;
+  const word = thread === undefined ? undefined : awaitedWord(thread);
+  if (innermost === undefined || thread === undefined || word === undefined) return undefined;
+  let found: { readonly lock: LockObject; readonly path: readonly Evidence[] } | undefined;
+  for (const slot of slotsOf(heap, innermost)) {
+    const reached = lockBehind(heap, slot.value);
+    if (reached === undefined || reached.lock.semaphore !== word) continue;
+    // A lock written in Python is the one meant, the inner one only how it waits.
+    if (found !== undefined && !isWrapper(reached.lock, found.lock)) continue;
+    found = { lock: reached.lock, path: [slotEvidence(innermost, slot), ...reached.path] };
   }
+  if (found === undefined) return undefined;
+  const { lock, path } = found;
+  const taken = takenEvidence(heap, lock);
+  const blocked = `thread ${thread.lwp} is blocked in futex(${formatAddress(word)}), the semaphore of that lock`;
+  return {
+    kind: lock.kind,
+    address: lock.address,
+    frame: 0,
+    // A semaphore above 0 lets the thread go on: the core shows it just before it wakes.
+    confidence: taken === undefined ? 'suspected' : 'proven',
+    ...(lock.owner !== undefined && lock.owner !== 0n && { ownerThreadId: lock.owner }),
+    evidence: [{ text: blocked }, ...path, ...lock.evidence, ...(taken ? [taken] : [])],
+  };
+}
+
+/** The locks whose `with` block a thread executes, innermost first. */
+export function heldLocks(heap: Heap, threadId: bigint, frames: readonly LiveFrame[]): readonly HeldLock[] {
+  const held: HeldLock[] = [];
+  /** Locks that an inner frame has given back while it waits. */
+  const given = new Set<bigint>();
+  for (const [index, live] of frames.entries()) {
+    const released = attempt(() => releasedByWait(heap, live));
+    if (released !== undefined) given.add(released);
+    for (const { slot, line, evidence } of attempt(() => withBlocks(heap, live)) ?? []) {
+      const manager = attempt(() => managerAt(heap, slot));
+      const lock = manager && lockOfManager(heap, manager.address);
+      if (manager === undefined || lock === undefined || given.has(lock.address)) continue;
+      const taken = ownership(heap, lock, threadId);
+      if (taken === undefined) continue;
+      held.push({
+        kind: lock.kind,
+        address: lock.address,
+        frame: index,
+        at: { file: live.frame.file, line },
+        confidence: 'proven',
+        evidence: [evidence, ...manager.evidence, ...lock.evidence, ...taken],
+      });
+    }
+  }
+  return held;
+}
+
+/** Address of the word that a thread waits on with futex(2): FUTEX_WAIT, FUTEX_WAIT_BITSET. */
+function awaitedWord({ syscall }: CoreThread): bigint | undefined {
+  const [word, operation] = syscall?.args ?? [];
+  if (syscall?.name !== 'futex' || word === undefined || operation === undefined) return undefined;
+  return [0n, 9n].includes(operation & 0x7fn) ? word : undefined;
+}
+
+interface Slot {
+  readonly address: bigint;
+  readonly value: bigint;
+}
+
+/** Value stack, then local variables. */
+function slotsOf(heap: Heap, { code, locals, stack }: LiveFrame): readonly Slot[] {
+  const values = Math.min(code.stackSize, slotLimit);
+  const variables = Math.min(code.slotCount || (attempt(() => code.slotNames.length) ?? 0), slotLimit);
+  return [...slotsAt(heap, stack, values), ...slotsAt(heap, locals, variables)];
+}
+
+function slotsAt(heap: Heap, start: bigint, count: number): readonly Slot[] {
+  const all = attempt(() => heap.pointers(start, count));
+  return (all ?? [])
+    .map((value, index) => ({ address: start + BigInt(8 * index), value }))
+    .filter(({ value }) => value !== 0n && value % 8n === 0n);
+}
+
+/** The lock that a value is or manages, or that it is a method of. */
+function lockBehind(
+  heap: Heap,
+  value: bigint,
+): { readonly lock: LockObject; readonly path: readonly Evidence[] } | undefined {
+  const own = lockOfManager(heap, value);
+  if (own !== undefined) return { lock: own, path: [] };
+  const bound = attempt(() => heap.boundMethod(value));
+  const lock = bound && lockOfManager(heap, bound.self);
+  if (bound === undefined || lock === undefined) return undefined;
+  return { lock, path: [boundTo(bound)] };
+}
+
+function isWrapper(lock: LockObject, found: LockObject): boolean {
+  return found.kind === 'python-lock' && lock.kind !== 'python-lock';
+}
+
+function slotEvidence({ frame }: LiveFrame, { address, value }: Slot): Evidence {
+  return {
+    text: `${frame.function} at line ${frame.line} works with ${formatAddress(value)}`,
+    address,
+    value,
+    bytes: 8,
+  };
+}
+
+/** The object whose bound `__exit__` lies in a slot. */
+function managerAt(
+  heap: Heap,
+  slot: bigint,
+): { readonly address: bigint; readonly evidence: readonly Evidence[] } | undefined {
+  const method = heap.pointer(slot);
+  const bound = heap.boundMethod(method);
+  if (bound === undefined) return undefined;
+  const address = bound.self;
+  return {
+    address,
+    evidence: [
+      {
+        text: `its __exit__ waits on the value stack: ${formatAddress(method)}`,
+        address: slot,
+        value: method,
+        bytes: 8,
+      },
+      boundTo(bound),
+    ],
+  };
+}
+
+function boundTo({ self, selfField }: BoundMethod): Evidence {
+  return { text: `which is a method of ${formatAddress(self)}`, address: selfField, value: self, bytes: 8 };
+}
+
+/** Why a lock whose block is being executed is the thread's now; undefined when it is not. */
+function ownership(heap: Heap, lock: LockObject, threadId: bigint): readonly Evidence[] | undefined {
+  if (lock.owner !== undefined) return lock.owner === threadId ? [] : undefined;
+  const taken = takenEvidence(heap, lock);
+  return taken && [taken];
+}
+
+/** Lib/threading.py, `Condition.wait`: gives the condition's lock back until it is notified. */
+function releasedByWait(heap: Heap, { frame, code, locals }: LiveFrame): bigint | undefined {
+  if (!/(?:^|\.)wait$/.test(frame.function)) return undefined;
+  const index = code.slotNames.indexOf('self');
+  if (index < 0) return undefined;
+  const self = heap.pointer(locals + BigInt(8 * index));
+  return lockObjectAt(heap, self) === undefined ? lockOfManager(heap, self)?.address : undefined;
 }

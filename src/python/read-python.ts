@@ -1,13 +1,14 @@
+import type { CoreThread } from '../corefile/core.ts';
 import { formatAddress } from '../corefile/memory.ts';
 import { HangarError, messageOf } from '../errors.ts';
-import { FrameReader, type LiveFrame } from './frames.ts';
+import { FrameReader } from './frames.ts';
 import { readGil } from './gil.ts';
-import type { Heap } from './heap.ts';
-import { findRuntime, listThreads, type Runtime } from './runtime.ts';
-import { LockReader } from './locks.ts';
+import { attempt, type Heap } from './heap.ts';
+import { heldLocks, waitedLock } from './locks.ts';
 import { settleOwners } from './owners.ts';
 import type { PythonInterpreter, PythonProcess, PythonThread } from './process.ts';
 import { readRequest } from './request.ts';
+import { findRuntime, listThreads, type Runtime } from './runtime.ts';
 import type { PythonTarget } from './target.ts';
 
 type Gap = PythonProcess['gaps'][number];
@@ -42,55 +43,72 @@ function unreadable(what: string, reasons: readonly string[]): PythonProcess {
 }
 
 function readRuntime(target: PythonTarget, runtime: Runtime): PythonProcess {
-  const { heap } = runtime;
+  const { heap, interpreters } = runtime;
   const gaps: Gap[] = runtime.notes.map(why => ({ what: 'Python layout', why }));
-  const lwps = new Map(target.core.threads.map(thread => [thread.threadPointer, thread]));
-  const frames = new FrameReader(heap);
-  const locks = new LockReader(heap, frames, target.core);
-  const interpreters: PythonInterpreter[] = [];
-  const threads: PythonThread[] = [];
-  for (const [index, address] of runtime.interpreters.entries()) {
-    const id = interpreterId(heap, address, runtime.interpreters.length - 1 - index);
-    const gil = guarded(gaps, `GIL of interpreter ${id}`, () => readGil(runtime, address));
-    interpreters.push({
-      address,
-      id,
-      ...(gil?.holder !== undefined && { gilHolder: gil.holder }),
-      ...(gil?.condition !== undefined && { gilCondition: gil.condition }),
-      ...(gil?.mutex !== undefined && { gilMutex: gil.mutex }),
-    });
-    const list = listThreads(heap, address);
-    note(gaps, `threads of interpreter ${id}`, list.stopped);
-    for (const state of list.threads) {
-      const thread = guarded(gaps, `thread state ${formatAddress(state)}`, () => {
-        const threadId = heap.pointer(state + BigInt(heap.layout.thread.threadId));
-        const core = lwps.get(threadId);
-        const walk = frames.walk(state);
-        const label = core
-          ? `Python frames of thread ${core.lwp}`
-          : `Python frames of thread state ${formatAddress(state)}`;
-        note(gaps, label, walk.stopped);
-        const live = walk.frames;
-        const found = guarded(gaps, `locks of thread state ${formatAddress(state)}`, () =>
-          locks.read(threadId, core, live),
-        );
-        const request = guarded(gaps, `request of thread state ${formatAddress(state)}`, () => readRequest(heap, live));
-        return {
-          address: state,
-          interpreter: id,
-          threadId,
-          ...(core && { lwp: core.lwp }),
-          holdsGil: gil?.holder === state,
-          frames: live.map(({ frame }: LiveFrame) => frame),
-          ...(found?.waits && { waits: found.waits }),
-          holds: found?.holds ?? [],
-          ...(request && { request }),
-        } satisfies PythonThread;
-      });
-      if (thread) threads.push(thread);
-    }
-  }
-  return { version: runtime.version ?? heap.layout.minor, interpreters, threads: settleOwners(threads), gaps };
+  const reader: Reader = {
+    heap,
+    gaps,
+    frames: new FrameReader(heap),
+    lwps: new Map(target.core.threads.map(thread => [thread.threadPointer, thread])),
+  };
+  const read = interpreters.map((address, index) =>
+    readInterpreter(reader, runtime, address, interpreters.length - 1 - index),
+  );
+  return {
+    version: runtime.version ?? heap.layout.minor,
+    interpreters: read.map(({ interpreter }) => interpreter),
+    threads: settleOwners(read.flatMap(({ threads }) => threads)),
+    gaps,
+  };
+}
+
+interface Reader {
+  readonly heap: Heap;
+  readonly frames: FrameReader;
+  /** Threads of the core by thread pointer. */
+  readonly lwps: ReadonlyMap<bigint | undefined, CoreThread>;
+  readonly gaps: Gap[];
+}
+
+function readInterpreter(reader: Reader, runtime: Runtime, address: bigint, position: number) {
+  const { heap, gaps } = reader;
+  const id = attempt(() => interpreterId(heap, address, position)) ?? position;
+  const gil = guarded(gaps, `GIL of interpreter ${id}`, () => readGil(runtime, address));
+  const interpreter: PythonInterpreter = {
+    address,
+    id,
+    ...(gil?.holder !== undefined && { gilHolder: gil.holder }),
+    ...(gil?.condition !== undefined && { gilCondition: gil.condition }),
+    ...(gil?.mutex !== undefined && { gilMutex: gil.mutex }),
+  };
+  const list = listThreads(heap, address);
+  note(gaps, `threads of interpreter ${id}`, list.stopped);
+  const threads = list.threads.map(state =>
+    guarded(gaps, `thread state ${formatAddress(state)}`, () => readThread(reader, state, interpreter)),
+  );
+  return { interpreter, threads: threads.filter(thread => thread !== undefined) };
+}
+
+function readThread({ heap, frames, lwps, gaps }: Reader, state: bigint, interpreter: PythonInterpreter): PythonThread {
+  const threadId = heap.pointer(state + BigInt(heap.layout.thread.threadId));
+  const core = lwps.get(threadId);
+  const name = core ? `thread ${core.lwp}` : `thread state ${formatAddress(state)}`;
+  const { frames: live, stopped } = frames.walk(state);
+  note(gaps, `Python frames of ${name}`, stopped);
+  const waits = guarded(gaps, `lock that ${name} waits for`, () => waitedLock(heap, core, live));
+  const holds = guarded(gaps, `locks that ${name} holds`, () => heldLocks(heap, threadId, live));
+  const request = guarded(gaps, `request of ${name}`, () => readRequest(heap, live));
+  return {
+    address: state,
+    interpreter: interpreter.id,
+    threadId,
+    ...(core && { lwp: core.lwp }),
+    holdsGil: interpreter.gilHolder === state,
+    frames: live.map(({ frame }) => frame),
+    ...(waits && { waits }),
+    holds: holds ?? [],
+    ...(request && { request }),
+  };
 }
 
 function interpreterId(heap: Heap, address: bigint, position: number): number {

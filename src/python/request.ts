@@ -1,5 +1,5 @@
-import { attempt, type Heap } from './heap.ts';
 import type { LiveFrame } from './frames.ts';
+import { attempt, type Heap } from './heap.ts';
 import type { PythonThread } from './process.ts';
 
 type Request = NonNullable<PythonThread['request']>;
@@ -14,7 +14,7 @@ const slotLimit = 256;
  */
 export function readRequest(heap: Heap, frames: readonly LiveFrame[]): Request | undefined {
   const seen = new Set<bigint>();
-  for (const frame of [...frames].reverse()) {
+  for (const frame of frames.toReversed()) {
     const names = attempt(() => frame.code.slotNames) ?? [];
     for (const [index, name] of names.slice(0, slotLimit).entries()) {
       const value = attempt(() => heap.pointer(frame.locals + BigInt(8 * index))) ?? 0n;
@@ -38,7 +38,7 @@ function environment(heap: Heap, value: bigint): Request | undefined {
   };
   const method = text('REQUEST_METHOD');
   if (method === undefined || !items.has('PATH_INFO')) return undefined;
-  return request(method, `${text('SCRIPT_NAME') ?? ''}${text('PATH_INFO') ?? ''}`, text('QUERY_STRING'));
+  return asRequest(method, `${text('SCRIPT_NAME') ?? ''}${text('PATH_INFO') ?? ''}`, text('QUERY_STRING'));
 }
 
 /** Of `BaseHTTPRequestHandler` (http.server, 2.7: BaseHTTPServer). */
@@ -52,9 +52,9 @@ function handler(heap: Heap, self: bigint): Request | undefined {
   if (method === undefined || target === undefined || !/^[A-Z]+$/.test(method) || !target.startsWith('/'))
     return undefined;
   const [path = '', query] = target.split('?', 2);
-  return request(method, path, query);
+  return asRequest(method, path, query);
 }
 
-function request(method: string, path: string, query: string | undefined): Request {
+function asRequest(method: string, path: string, query: string | undefined): Request {
   return { method, path, ...(query !== undefined && query !== '' && { query }) };
 }

@@ -1,12 +1,13 @@
-import { HangarError, messageOf } from '../errors.ts';
 import type { Segment } from '../corefile/core.ts';
 import { formatAddress } from '../corefile/memory.ts';
+import { HangarError, messageOf } from '../errors.ts';
 import { describedLayout } from './debug-offsets.ts';
 import { FrameReader } from './frames.ts';
 import { attempt, Heap, MalformedPythonError } from './heap.ts';
 import type { Layout } from './layout.ts';
 import { layouts } from './layouts/index.ts';
 import { findSymbol, hintedMinors, type PythonTarget, pythonNames, staticSegments } from './target.ts';
+import { learnTypeNames } from './type-names.ts';
 
 /** CPython's state in a process: a layout that fits it and the interpreters it leads to. */
 export interface Runtime {
@@ -33,22 +34,46 @@ const interpreterLimit = 1024;
 const threadLimit = 20_000;
 /** Bytes of writable memory that a search goes through. */
 const scanLimit = 64n << 20n;
+/** Words that look like pointers to an interpreter, of which a search tries each. */
+const hitLimit = 512;
 
 /** Finds CPython's state by symbols, then by its own description, then by what static data points at. */
 export function findRuntime(target: PythonTarget): RuntimeSearch {
-  const hints = hintedMinors(target);
-  const ordered = [...layouts].sort((left, right) => Number(hints.has(right.minor)) - Number(hints.has(left.minor)));
-  const reasons: string[] = [];
+  const { fitting, unknown } = choose(target);
+  const reasons = unknown.map(minor => `there is no layout of Python ${minor}`);
   for (const propose of [bySymbol, byCookie, byScan])
-    for (const layout of ordered)
-      for (const candidate of attempt(() => propose(target, layout)) ?? []) {
-        const refused = whyUnfit(candidate);
-        if (refused === undefined) return { status: 'found', runtime: withVersion(candidate) };
-        reasons.push(`layout ${candidate.heap.layout.minor}: ${refused}`);
+    for (const layout of fitting)
+      for (const make of propose(target, layout)) {
+        const judged = judge(layout, make);
+        if (typeof judged !== 'string') return { status: 'found', runtime: judged };
+        reasons.push(judged);
       }
   const what = pythonNames(target)[0] ?? (findSymbol(target, '_PyRuntime') === undefined ? undefined : '_PyRuntime');
   if (what === undefined) return { status: 'absent' };
   return { status: 'unfit', what, reasons: [...new Set(reasons)].slice(0, 8) };
+}
+
+/** The layouts to try: those of the versions that names speak of, all where none does. */
+function choose(target: PythonTarget): { fitting: readonly Layout[]; unknown: readonly string[] } {
+  const hints = hintedMinors(target);
+  if (hints.size === 0) return { fitting: layouts, unknown: [] };
+  const known = new Set(layouts.map(({ minor }) => minor));
+  return {
+    fitting: layouts.filter(({ minor }) => hints.has(minor)),
+    unknown: [...hints].filter(minor => !known.has(minor)),
+  };
+}
+
+/** The candidate as a runtime, or why it is none. */
+function judge({ minor }: Layout, make: () => Candidate): Runtime | string {
+  try {
+    const candidate = make();
+    const refused = whyUnfit(candidate);
+    return refused === undefined ? withVersion(candidate) : `layout ${minor}: ${refused}`;
+  } catch (error) {
+    if (error instanceof HangarError) return `layout ${minor}: ${error.message}`;
+    throw error;
+  }
 }
 
 /** Every `PyThreadState` of an interpreter, in list order. Ends on damage with what was found. */
@@ -92,24 +117,23 @@ function followList(
 
 type Candidate = Omit<Runtime, 'version'>;
 
-function* bySymbol(target: PythonTarget, layout: Layout): Generator<Candidate> {
+/** Candidates are made one by one, each may fail by itself. */
+type Candidates = Generator<() => Candidate>;
+
+function* bySymbol(target: PythonTarget, layout: Layout): Candidates {
   const { runtime } = layout;
   switch (runtime.shape) {
     case 'runtime-struct': {
       const structure = findSymbol(target, runtime.symbol);
-      if (structure !== undefined) yield structCandidate(target, layout, structure);
+      if (structure !== undefined) yield () => structCandidate(target, layout, structure);
       return;
     }
     case 'static-head': {
       const head = findSymbol(target, runtime.head);
-      const current = findSymbol(target, runtime.current);
-      const heap = new Heap(target.memory, layout);
       if (head !== undefined)
-        yield {
-          heap,
-          interpreters: chain(heap, heap.pointer(head)),
-          ...(current !== undefined && { current }),
-          notes: [],
+        yield () => {
+          const heap = new Heap(target.memory, layout);
+          return headCandidate(target, heap, heap.pointer(head));
         };
       return;
     }
@@ -119,37 +143,33 @@ function* bySymbol(target: PythonTarget, layout: Layout): Generator<Candidate> {
 }
 
 /** A runtime that describes itself starts with a cookie. */
-function* byCookie(target: PythonTarget, layout: Layout): Generator<Candidate> {
+function* byCookie(target: PythonTarget, layout: Layout): Candidates {
   if (layout.runtime.shape !== 'runtime-struct' || !layout.debugOffsets) return;
   const cookie = Buffer.from(layout.debugOffsets.cookie);
   for (const { segment, bytes } of scanned(target))
     for (let at = bytes.indexOf(cookie); at >= 0; at = bytes.indexOf(cookie, at + 8))
-      if (at % 8 === 0) yield structCandidate(target, layout, segment.address + BigInt(at));
+      if (at % 8 === 0) yield () => structCandidate(target, layout, segment.address + BigInt(at));
 }
 
 /** Words of static data that point at an interpreter whose thread points back at it. */
-function* byScan(target: PythonTarget, layout: Layout): Generator<Candidate> {
+function* byScan(target: PythonTarget, layout: Layout): Candidates {
   const heap = new Heap(target.memory, layout);
   const { runtime } = layout;
-  const hits = scanInterpreters(target, heap);
   switch (runtime.shape) {
-    case 'runtime-struct':
-      for (const { location } of hits) yield structCandidate(target, layout, location - BigInt(runtime.interpreters));
+    case 'runtime-struct': {
+      const offset = BigInt(runtime.interpreters);
+      for (const { location } of scanInterpreters(target, heap))
+        yield () => structCandidate(target, layout, location - offset);
       return;
+    }
     case 'static-head': {
-      // Other static words point at one of the interpreters too: the head of the list reaches most of them.
-      const chains = hits
-        .map(({ interpreter }) => chain(heap, interpreter))
-        .sort((left, right) => right.length - left.length);
-      const [interpreters] = chains;
-      const current = findSymbol(target, runtime.current);
-      if (interpreters)
-        yield {
-          heap,
-          interpreters,
-          ...(current !== undefined && { current }),
-          notes: ['found without symbols, by what static data points at'],
-        };
+      // Other static words point at one of the interpreters too: the head of the list reaches all of them.
+      const hits = [...scanInterpreters(target, heap)];
+      const byLength = hits
+        .map(hit => ({ ...hit, length: chain(heap, hit.interpreter).length }))
+        .toSorted((left, right) => right.length - left.length);
+      for (const { interpreter, location } of byLength)
+        yield () => headCandidate(target, new Heap(target.memory, layout), interpreter, location);
       return;
     }
     default:
@@ -166,19 +186,61 @@ function structCandidate({ memory }: PythonTarget, table: Layout, structure: big
   const main = heap.pointer(structure + BigInt(runtime.mainInterpreter));
   // The main interpreter ends the list; before 3.13 it is the only check of the structure's own place.
   if (interpreters.at(-1) !== main) return { heap, interpreters: [], notes };
+  learnTypeNames(heap, main);
   return { heap, interpreters, structure, notes };
 }
 
+/** @param near a static word that points at the interpreter, when that is how it was found */
+function headCandidate(target: PythonTarget, heap: Heap, head: bigint, near?: bigint): Candidate {
+  const interpreters = chain(heap, head);
+  const main = interpreters.at(-1);
+  if (main !== undefined) learnTypeNames(heap, main);
+  const { runtime } = heap.layout;
+  const named = runtime.shape === 'static-head' ? findSymbol(target, runtime.current) : undefined;
+  const current = named ?? (near === undefined ? undefined : currentNear(heap, interpreters, near));
+  const notes = current === undefined ? ['which thread holds the GIL is not known: its variable was not found'] : [];
+  return { heap, interpreters, ...(current !== undefined && { current }), notes };
+}
+
+/** Bytes around the head of the list in which the variable of the current thread is looked for: one file's .bss. */
+const neighbourhood = 4096;
+
+/** The one static word close to the list's head that points at a thread state; undefined when none or several do. */
+function currentNear(heap: Heap, interpreters: readonly bigint[], near: bigint): bigint | undefined {
+  const states = new Set(interpreters.flatMap(interpreter => listThreads(heap, interpreter).threads));
+  const start = near - BigInt(neighbourhood);
+  const found: bigint[] = [];
+  for (let at = start; at < near + BigInt(neighbourhood); at += 8n) {
+    const word = attempt(() => heap.pointer(at));
+    if (word !== undefined && states.has(word)) found.push(at);
+  }
+  return found.length === 1 ? found[0] : undefined;
+}
+
+/** Interpreters from one on; none when one of them is no interpreter. */
 function chain(heap: Heap, head: bigint): readonly bigint[] {
   const { next } = heap.layout.interpreter;
   const found = new Set<bigint>();
   for (let at = head; at !== 0n && !found.has(at) && found.size < interpreterLimit; ) {
-    const following = attempt(() => heap.pointer(at + BigInt(next)));
-    if (following === undefined) break;
+    const interpreter = at;
+    if (!isInterpreter(heap, interpreter)) return [];
+    const following = attempt(() => heap.pointer(interpreter + BigInt(next)));
+    if (following === undefined) return [];
     found.add(at);
     at = following;
   }
   return [...found];
+}
+
+/** Whether its first thread state points back at it; an interpreter may have none. */
+function isInterpreter(heap: Heap, address: bigint, mayIdle = true): boolean {
+  const { interpreter, thread } = heap.layout;
+  const found = attempt(() => {
+    const state = heap.pointer(address + BigInt(interpreter.threads));
+    if (state === 0n) return mayIdle;
+    return state % 8n === 0n && heap.pointer(state + BigInt(thread.interpreter)) === address;
+  });
+  return found ?? false;
 }
 
 /** Why a candidate is not CPython's state in this layout; undefined when it fits. */
@@ -230,29 +292,24 @@ interface Hit {
   readonly interpreter: bigint;
 }
 
-function scanInterpreters(target: PythonTarget, heap: Heap): readonly Hit[] {
-  const { interpreter, thread } = heap.layout;
+function* scanInterpreters(target: PythonTarget, heap: Heap): Generator<Hit> {
   const known = new Map<bigint, boolean>();
   const isMapped = mappedWords(target);
-  const isInterpreter = (address: bigint): boolean =>
-    attempt(() => {
-      const state = heap.pointer(address + BigInt(interpreter.threads));
-      return state !== 0n && state % 8n === 0n && heap.pointer(state + BigInt(thread.interpreter)) === address;
-    }) ?? false;
-  const hits: Hit[] = [];
+  let hits = 0;
   for (const { segment, bytes } of scanned(target))
     for (let at = 0; at + 8 <= bytes.length; at += 8) {
       // Cheap tests first: most words are small numbers, text, or point to read-only data.
       const high = bytes.readUInt32LE(at + 4);
-      if (high > 0xffff || (high === 0 && bytes.readUInt32LE(at) < 4096) || (bytes[at] ?? 1) % 8 !== 0) continue;
+      const low = bytes.readUInt32LE(at);
+      if (high > 0xffff || low % 8 !== 0 || (high === 0 && low < 4096)) continue;
       const address = bytes.readBigUInt64LE(at);
       if (!isMapped(address)) continue;
       let hit = known.get(address);
-      if (hit === undefined) known.set(address, (hit = isInterpreter(address)));
-      if (hit) hits.push({ location: segment.address + BigInt(at), interpreter: address });
-      if (hits.length >= 256) return hits;
+      if (hit === undefined) known.set(address, (hit = isInterpreter(heap, address, false)));
+      if (!hit) continue;
+      yield { location: segment.address + BigInt(at), interpreter: address };
+      if (++hits >= hitLimit) return;
     }
-  return hits;
 }
 
 /** Whether an address lies in writable memory. */

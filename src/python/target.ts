@@ -1,6 +1,7 @@
 import type { CoreFile, Segment } from '../corefile/core.ts';
 import { type Memory, readU32 } from '../corefile/memory.ts';
 import type { Module } from '../corefile/module.ts';
+import { type ModuleSymbols, readModuleSymbols } from '../corefile/symbols.ts';
 import { attempt } from './heap.ts';
 
 /** What the walker is given of a process. */
@@ -14,22 +15,43 @@ export interface PythonTarget {
   symbol(module: Module, name: string): bigint | undefined;
 }
 
-/** Address of a symbol in the first module that defines it. */
-export function findSymbol({ modules, symbol }: PythonTarget, name: string): bigint | undefined {
-  for (const module of modules) {
+/** A core as a target: its symbols from the files of its modules where they are had, else from what was dumped. */
+export function describeTarget(core: CoreFile, modules: readonly Module[], memory: Memory = core.memory): PythonTarget {
+  const tables = new Map<Module, ModuleSymbols>();
+  return {
+    memory,
+    core,
+    modules,
+    symbol: (module, name) => {
+      const table = tables.get(module) ?? readModuleSymbols(module, memory);
+      tables.set(module, table);
+      return table.find(name)?.address;
+    },
+  };
+}
+
+/** Address of a symbol in the first module that defines it; CPython's own modules are asked before the others. */
+export function findSymbol(target: PythonTarget, name: string): bigint | undefined {
+  const names = new Set(pythonNames(target));
+  const isNamed = (module: Module) => names.has(module.name) || names.has(module.path ?? '');
+  const { modules, symbol } = target;
+  for (const module of modules.toSorted((left, right) => Number(isNamed(right)) - Number(isNamed(left)))) {
     const address = symbol(module, name);
     if (address !== undefined) return address;
+    // A process has one CPython: a static name that its stripped file lacks is in no other.
+    if (isNamed(module) && !module.isExecutable) return undefined;
   }
   return undefined;
 }
 
-/** Minor versions that module and file names speak of (`libpython2.7.so.1.0`, `/usr/bin/python3.9`), and Py_Version says. */
+/** Minor versions that module and file names speak of (`libpython2.7.so.1.0`, `/usr/bin/python3.9`), else what Py_Version says. */
 export function hintedMinors(target: PythonTarget): ReadonlySet<string> {
   const minors = new Set<string>();
   for (const name of pythonNames(target)) {
     const minor = /python(\d\.\d+)/.exec(name)?.[1];
     if (minor !== undefined) minors.add(minor);
   }
+  if (minors.size > 0) return minors;
   // PY_VERSION_HEX, an exported constant since 3.11.
   const address = findSymbol(target, 'Py_Version');
   const hex = address === undefined ? undefined : attempt(() => readU32(target.memory, address));

@@ -19,17 +19,28 @@ function nothingHangs(threads: readonly ReportThread[]): string {
 }
 
 function causeOf(finding: ReportFinding, others: number, threads: readonly ReportThread[]): string {
-  const [root] = finding.roots;
-  const thread = threads.find(({ lwp }) => lwp === root?.lwp);
-  const text = root && sourceLine(thread, root);
   const request = requestsOf(finding, threads);
   return [
-    `${label(finding)}: ${finding.summary}`,
-    text === undefined ? '' : `: \`${text}\``,
-    root === undefined || root.line === 0 || finding.roots.length > 1 ? '' : ` [${root.file}:${root.line}]`,
+    `${label(finding)}: ${withSource(finding, threads)}`,
     request === '' ? '' : `, serving ${request}`,
     others === 0 ? '.' : `; and ${others} more ${others === 1 ? 'finding' : 'findings'}.`,
   ].join('');
+}
+
+/** The finding's sentence with the text of each root's line after its place. */
+function withSource({ summary, roots }: ReportFinding, threads: readonly ReportThread[]): string {
+  const texts = new Map<string, string>();
+  for (const root of roots) {
+    const text = sourceLine(
+      threads.find(({ lwp }) => lwp === root.lwp),
+      root,
+    );
+    if (text !== undefined) texts.set(`(${root.file}:${root.line})`, text);
+  }
+  return [...texts].reduce(
+    (sentence, [place, text]) => sentence.replace(place, () => `${place.slice(0, -1)}: \`${text}\`)`),
+    summary,
+  );
 }
 
 /** `busy-loop`, `busy-loop (likely)` */

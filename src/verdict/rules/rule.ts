@@ -1,6 +1,6 @@
 import type { Evidence } from '../evidence.ts';
 import { type Finding, type FindingClass, type Root, signatureOf } from '../finding.ts';
-import { applicationFrame, baseName } from '../origin.ts';
+import { applicationFrame } from '../origin.ts';
 import type { JudgedThread } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
 
@@ -28,9 +28,9 @@ export function rootOf(thread: JudgedThread): Root {
   };
 }
 
-/** `count_orders (shop.py:9)` */
+/** `count_orders (/srv/shop.py:9)` */
 export function place({ function: name, file, line }: Root): string {
-  return `${name} (${baseName(file)}${line === 0 ? '' : `:${line}`})`;
+  return `${name} (${file}${line === 0 ? '' : `:${line}`})`;
 }
 
 /** `; 3 threads wait for it`, or nothing. */
