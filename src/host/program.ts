@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+/** Where a prepared host has the host program, owned by root. */
+export const programPath = '/usr/local/lib/hangar/host';
+
+/** What it can do; program.sh documents arguments, output and exit codes of each. */
+export type Verb =
+  | 'find'
+  | 'evidence'
+  | 'core'
+  | 'core-frame'
+  | 'modules'
+  | 'module'
+  | 'read'
+  | 'recover'
+  | 'stop'
+  | 'clean';
+
+/** Text of the host program: POSIX shell, the same for every host. */
+export function programText(): string {
+  text ??= readFileSync(new URL('program.sh', import.meta.url), 'utf8');
+  return text;
+}
+
+/** SHA-256 of the text in hex: tells whether a host has this very program. */
+export function programSha256(): string {
+  return createHash('sha256').update(programText()).digest('hex');
+}
+
+let text: string | undefined;

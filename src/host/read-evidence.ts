@@ -1,0 +1,134 @@
+import type { Descriptor, ProcessEvidence, ThreadEvidence } from './evidence.ts';
+import { readGaps } from './mapped-modules.ts';
+import { readSockets } from './sockets.ts';
+import type { ThreadLook, ThreadSamples } from './thread-samples.ts';
+import { readThreadSamples } from './thread-samples.ts';
+import { lineOf, linesOf, numberOf } from './transcript.ts';
+import { startTime } from './watched.ts';
+
+/** Reads the output of the host program's `evidence`; undefined when it breaks off. */
+export function readEvidence(stdout: string): ProcessEvidence | undefined {
+  const lines = stdout.split('\n');
+  const [pid, takenAt] = [numberOf(lines, 'pid'), lineOf(lines, 'taken')];
+  if (pid === undefined || takenAt === undefined || !lines.includes('end')) return undefined;
+  const ticksPerSecond = numberOf(lines, 'clk_tck') ?? 100;
+  const [startTicks, bootSeconds] = [numberOf(lines, 'start'), numberOf(lines, 'btime')];
+  const samples = readThreadSamples(lines, pid);
+  return {
+    pid,
+    takenAt,
+    sampledSeconds: Math.max(0, ...samples.map(({ looks }) => span(looks))),
+    ...(startTicks !== undefined &&
+      bootSeconds !== undefined && { startedAt: startTime(startTicks, ticksPerSecond, bootSeconds) }),
+    command: linesOf(lines, 'arg'),
+    executable: lineOf(lines, 'exe') ?? '',
+    ...optional('user', lineOf(lines, 'user')),
+    ...optional('os', readOs(lines)),
+    ...optional('kernel', lineOf(lines, 'uname')),
+    ...optional('unit', readUnit(lines, pid)),
+    threads: samples.map(thread => readThread(thread, lines, pid, ticksPerSecond)),
+    descriptors: readDescriptors(lines),
+    packages: readPackages(lines),
+    gaps: readGaps(lines),
+  };
+}
+
+function readThread(
+  { tid, name, looks }: ThreadSamples,
+  lines: readonly string[],
+  pid: number,
+  ticksPerSecond: number,
+): ThreadEvidence {
+  const last = looks.at(-1);
+  const cpuPercent = cpuUse(looks, ticksPerSecond);
+  // One id in each namespace, from the outermost to the process's own.
+  const nsPid = Number(lineOf(lines, `/proc/${pid}/task/${tid}/status:NSpid:`)?.split(/\s+/).at(-1));
+  return {
+    tid,
+    ...(Number.isInteger(nsPid) && { nsPid }),
+    name,
+    states: looks.map(({ state }) => state),
+    ...(cpuPercent !== undefined && { cpuPercent }),
+    ...(last?.voluntarySwitches !== undefined && { voluntarySwitches: last.voluntarySwitches }),
+    ...(last?.involuntarySwitches !== undefined && { involuntarySwitches: last.involuntarySwitches }),
+    ...(last?.wchan !== undefined && { wchan: last.wchan }),
+    ...(last?.syscall !== undefined && { syscall: last.syscall }),
+  };
+}
+
+/** Per cent of one core between first and last look, by the scheduler's clock where it counts, else by ticks. */
+function cpuUse(looks: readonly ThreadLook[], ticksPerSecond: number): number | undefined {
+  const [first, last] = [looks[0], looks.at(-1)];
+  const seconds = span(looks);
+  if (first === undefined || last === undefined || seconds <= 0) return undefined;
+  const ran =
+    first.ranNanoseconds !== undefined && last.ranNanoseconds !== undefined
+      ? (last.ranNanoseconds - first.ranNanoseconds) / 1e9
+      : (last.cpuTicks - first.cpuTicks) / ticksPerSecond;
+  return Math.round(Math.min(1, ran / seconds) * 1000) / 10;
+}
+
+function span(looks: readonly ThreadLook[]): number {
+  return Math.round(((looks.at(-1)?.at ?? 0) - (looks[0]?.at ?? 0)) * 100) / 100;
+}
+
+/** os-release(5) */
+function readOs(lines: readonly string[]): string | undefined {
+  const name = lines
+    .find(line => line.startsWith('/etc/os-release:PRETTY_NAME='))
+    ?.slice('/etc/os-release:PRETTY_NAME='.length);
+  return name?.replaceAll(/^["']|["']$/g, '');
+}
+
+/** The innermost systemd service of the control group: `0::/system.slice/apache2.service`. */
+function readUnit(lines: readonly string[], pid: number): string | undefined {
+  const paths = lines.filter(line => line.startsWith(`/proc/${pid}/cgroup:`));
+  return paths.flatMap(path => path.split('/').filter(part => part.endsWith('.service'))).at(-1);
+}
+
+function readDescriptors(lines: readonly string[]): readonly Descriptor[] {
+  const sockets = readSockets(lines.filter(line => line.startsWith('net ')));
+  const partners = readPartners(lines);
+  return linesOf(lines, 'fd')
+    .flatMap(line => {
+      const [fd = '', ...target] = line.split(' ');
+      return /^\d+$/.test(fd) ? [{ fd: Number(fd), target: target.join(' ') }] : [];
+    })
+    .sort((a, b) => a.fd - b.fd)
+    .map(({ fd, target }) => {
+      const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+      const socket = inode === undefined ? undefined : sockets.get(Number(inode));
+      const partner = partners.get(target);
+      return { fd, target, ...(socket && { socket }), ...(partner !== undefined && { partner }) };
+    });
+}
+
+/** `TARGET PID NAME` → the first holder of the other end. */
+function readPartners(lines: readonly string[]): ReadonlyMap<string, string> {
+  const partners = new Map<string, string>();
+  for (const line of linesOf(lines, 'partner')) {
+    const [target = '', pid = '', ...name] = line.trim().split(' ');
+    if (!partners.has(target)) partners.set(target, `${name.join(' ')} (${pid})`);
+  }
+  return partners;
+}
+
+/** Lines of `dpkg-query -S` (`PACKAGE: PATH`) and of `dpkg-query -W` (`PACKAGE VERSION`). */
+function readPackages(lines: readonly string[]): Readonly<Record<string, string>> {
+  const versions = new Map(linesOf(lines, 'package').map(line => [line.split(' ')[0] ?? '', line.split(' ')[1] ?? '']));
+  const packages: Record<string, string> = {};
+  for (const line of linesOf(lines, 'owner')) {
+    const [names = '', path = ''] = [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)];
+    const name = names.split(', ')[0] ?? '';
+    const version = versions.get(name) ?? versions.get(name.split(':')[0] ?? '');
+    const text = version === undefined ? name : `${name.split(':')[0]} ${version}`;
+    packages[path] = text;
+    // As shipped, or as the merged /usr has it: whoever asks knows the file by what is mapped.
+    if (/^\/(lib|lib32|lib64|bin|sbin)\//.test(path)) packages[`/usr${path}`] = text;
+  }
+  return packages;
+}
+
+function optional<Key extends string>(key: Key, value: string | undefined): { readonly [K in Key]?: string } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: string });
+}
