@@ -2,7 +2,12 @@ import { expect, test } from 'vitest';
 import { HangarError, messageOf } from '../../src/errors.ts';
 
 test('an error carries code, fix and the exit code of its kind', () => {
-  const error = new HangarError({ code: 'HOST_UNKNOWN', message: 'no host "web9"', fix: 'name one of: web3', failure: 'usage' });
+  const error = new HangarError({
+    code: 'HOST_UNKNOWN',
+    message: 'no host "web9"',
+    fix: 'name one of: web3',
+    failure: 'usage',
+  });
   expect(error).toMatchObject({ code: 'HOST_UNKNOWN', fix: 'name one of: web3', exitCode: 2, name: 'HangarError' });
 });
 
