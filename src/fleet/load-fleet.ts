@@ -1,0 +1,95 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join } from 'node:path';
+import { HangarError } from '../errors.ts';
+import { type Fleet, type FleetFile, fleetSchema } from './fleet.ts';
+import type { Host, HostName, Service } from './host.ts';
+import { YamlFile } from './yaml-problems.ts';
+
+/** Reads an inventory whole. @throws HangarError `NO_FLEET_FILE`, `INVALID_FLEET` with every problem and its place */
+export async function loadFleet(path: string): Promise<Fleet> {
+  const file = new YamlFile(path, await read(path));
+  const fleet = file.check(fleetSchema);
+  if (fleet) checkNames(file, fleet);
+  file.failIfWrong('INVALID_FLEET', 'the fleet file');
+  if (!fleet) throw new TypeError('a fleet file that has another shape has a problem');
+  const hosts = Object.entries(fleet.hosts).map(
+    ([name, each]) => [name, toHost(name, each ?? {}, fleet, path)] as const,
+  );
+  return {
+    path,
+    hosts: new Map<HostName, Host>(hosts),
+    approvals: fleet.approvals,
+    profiles: fleet.profiles,
+    schedules: fleet.schedules,
+  };
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new HangarError({
+      code: 'NO_FLEET_FILE',
+      message: `the fleet file "${path}" cannot be read`,
+      fix: 'name the inventory: --fleet FILE',
+      failure: 'usage',
+      cause,
+    });
+  }
+}
+
+/** What one part of the file says of another. */
+function checkNames(file: YamlFile, { hosts, profiles = {} }: FleetFile): void {
+  for (const [name, host] of Object.entries(hosts)) {
+    const at = ['hosts', name];
+    if (name === 'all') file.add(at, '"all" is not a host name: it selects every host', { atKey: true });
+    if (host?.jump === name) file.add([...at, 'jump'], `"${name}" cannot be its own jump host`);
+    if (host?.profile !== undefined && !(host.profile in profiles))
+      file.add([...at, 'profile'], `there is no profile "${host.profile}"`);
+    const seen = new Set<string>();
+    for (const [index, service] of (host?.services ?? []).entries()) {
+      const { name: each } = toService(service);
+      if (seen.has(each)) file.add([...at, 'services', index], `"${name}" has two services "${each}"`);
+      seen.add(each);
+    }
+  }
+}
+
+function toHost(
+  name: HostName,
+  host: NonNullable<FleetFile['hosts'][string]>,
+  { defaults = {} }: FleetFile,
+  path: string,
+): Host {
+  const { services = [], labels = {}, ...own } = host;
+  const merged = { ...defined(defaults), ...defined(own) };
+  const { identityFile, become = 'sudo', ...rest } = merged;
+  return {
+    ...rest,
+    name,
+    become,
+    labels,
+    services: services.map(toService),
+    ...(identityFile !== undefined && { identityFile: keyPath(identityFile, path) }),
+  };
+}
+
+function toService(service: string | FleetService): Service {
+  return typeof service === 'string' ? { name: service } : { ...defined(service), name: service.name };
+}
+
+type FleetService = Exclude<NonNullable<NonNullable<FleetFile['hosts'][string]>['services']>[number], string>;
+
+/** Relative ones lie beside the fleet file. */
+function keyPath(file: string, fleetPath: string): string {
+  if (file.startsWith('~/')) return join(homedir(), file.slice(2));
+  return isAbsolute(file) ? file : join(dirname(fleetPath), file);
+}
+
+type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+function defined<T extends object>(value: T): Defined<T> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.entries loses the keys' types
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Defined<T>;
+}
