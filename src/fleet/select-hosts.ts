@@ -72,11 +72,11 @@ function destinations(selectors: readonly string[]): readonly Host[] {
 
 function destination(text: string): Host {
   const found = /^(?:ssh:\/\/)?(?:([^@\s/]+)@)?(\[[^\]\s]+\]|[^\s:@/=*?]+)(?::(\d+))?\/?$/.exec(text);
-  if (found?.[2] === undefined || text.startsWith('-') || text === 'all') throw notADestination(text);
-  const [, user, address, port] = found;
+  if (found === null || text.startsWith('-') || text === 'all') throw notADestination(text);
+  const [, user, , port] = found;
   return {
+    // No address: ssh_config may have one for this name.
     name: text,
-    address: address.replaceAll(/[[\]]/g, ''),
     become: user === 'root' ? 'none' : 'sudo',
     labels: {},
     services: [],
