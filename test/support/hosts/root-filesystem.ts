@@ -1,0 +1,161 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Debian releases whose Python a test wants: 11 has 2.7 and 3.9, 12 has 3.11, 13 has 3.13. */
+export type Release = 'bullseye' | 'bookworm' | 'trixie';
+
+interface Recipe {
+  readonly packages: readonly string[];
+  /** Builds mod_wsgi for Python 2.7, which no release since 10 has as a package. */
+  readonly modWsgi?: string;
+}
+
+const common = [
+  'openssh-server',
+  'sudo',
+  'gdb',
+  'python3',
+  'procps',
+  'mount',
+  'zstd',
+  'iproute2',
+  'curl',
+  'ca-certificates',
+];
+const recipes: Readonly<Record<Release, Recipe>> = {
+  bullseye: {
+    packages: [
+      ...common,
+      'python2.7',
+      'python2.7-dbg',
+      'python2.7-dev',
+      'apache2',
+      'apache2-dev',
+      'gcc',
+      'make',
+      'file',
+    ],
+    modWsgi: '4.9.4',
+  },
+  bookworm: { packages: common },
+  trixie: { packages: common },
+};
+
+/** Part of the cache's key: to be raised when what is done here changes. */
+const edition = 1;
+
+/**
+ * The root filesystem of a release, read-only by agreement: built once into the user's cache (about three minutes for
+ * bullseye), reused by later runs. Needs root.
+ */
+export async function rootFilesystem(release: Release): Promise<string> {
+  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hangar-test');
+  const key = createHash('sha256')
+    .update(JSON.stringify([edition, recipes[release]]))
+    .digest('hex')
+    .slice(0, 12);
+  const root = join(cache, `${release}-${key}`);
+  if (existsSync(root)) return root;
+  await mkdir(cache, { recursive: true });
+  // Two test workers may want the same one: flock(1) lets the second wait for the first.
+  await withLock(join(cache, `${release}.lock`), async () => {
+    if (!existsSync(root)) await build(release, root);
+  });
+  return root;
+}
+
+async function withLock(path: string, act: () => Promise<void>): Promise<void> {
+  const holder = execFile('flock', [path, 'sh', '-c', 'echo locked; read -r _']);
+  await new Promise<void>((resolve, reject) => {
+    holder.stdout?.once('data', () => resolve());
+    holder.once('error', reject);
+  });
+  try {
+    await act();
+  } finally {
+    holder.stdin?.end('\n');
+  }
+}
+
+async function build(release: Release, root: string): Promise<void> {
+  const { packages, modWsgi } = recipes[release];
+  const temporary = await mkdtemp(`${root}.part-`);
+  try {
+    await run(
+      'mmdebstrap',
+      [
+        '--variant=apt',
+        `--include=${packages.join(',')}`,
+        '--aptopt=Acquire::Languages "none"',
+        '--dpkgopt=path-exclude=/usr/share/doc/*',
+        '--dpkgopt=path-exclude=/usr/share/man/*',
+        release,
+        temporary,
+        `deb ${await debianMirror()} ${release} main`,
+      ],
+      { maxBuffer: 64 * 1024 * 1024 },
+    );
+    await chmod(temporary, 0o755);
+    await addUser(temporary);
+    if (modWsgi !== undefined) await buildModWsgi(temporary, modWsgi);
+    await rename(temporary, root);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** The mirror that this machine's own apt is set to, in either of its two forms (sources.list(5)). */
+async function debianMirror(): Promise<string> {
+  const folder = '/etc/apt/sources.list.d';
+  const names = existsSync(folder) ? (await readdir(folder)).map(name => join(folder, name)) : [];
+  for (const path of ['/etc/apt/sources.list', ...names]) {
+    const text = existsSync(path) ? await readFile(path, 'utf8') : '';
+    const found = /^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(\S+\/debian\/?)(?:\s|$)/m.exec(text);
+    if (found?.[1] !== undefined) return found[1];
+  }
+  throw new Error('no Debian mirror in /etc/apt/sources.list or sources.list.d');
+}
+
+async function addUser(root: string): Promise<void> {
+  // No password, yet not locked: without PAM sshd lets nobody in whose account is locked.
+  await run('chroot', [root, 'useradd', '-m', '-s', '/bin/bash', '-p', '*', 'ops']);
+  await writeFile(join(root, 'etc/sudoers.d/ops'), 'ops ALL=(ALL:ALL) NOPASSWD: ALL\n', { mode: 0o440 });
+}
+
+/** The sdist is fetched here, by this machine's pip, and compiled inside the root. */
+async function buildModWsgi(root: string, version: string): Promise<void> {
+  const work = await mkdtemp(join(tmpdir(), 'mod-wsgi-'));
+  try {
+    const venv = join(work, 'venv');
+    await run('python3', ['-m', 'venv', venv]);
+    const pip = join(venv, 'bin', 'pip');
+    await run(pip, ['install', '-q', 'setuptools==65.5.0', 'wheel']);
+    // pip asks the sdist for its metadata, and that asks Apache: any answer will do.
+    await writeFile(
+      join(venv, 'bin', 'apxs'),
+      '#!/bin/sh\ncase "$*" in *CONFIG*) echo /bin/true ;; *) echo /usr ;; esac\n',
+      { mode: 0o755 },
+    );
+    await run(
+      pip,
+      ['download', '-q', '--no-deps', '--no-build-isolation', '--no-binary', ':all:', `mod_wsgi==${version}`],
+      { cwd: work, env: { ...process.env, PATH: `${join(venv, 'bin')}:${process.env['PATH']}` } },
+    );
+    const [sdist] = (await readdir(work)).filter(name => name.endsWith('.tar.gz'));
+    await mkdir(join(root, 'usr/src/mod_wsgi'), { recursive: true });
+    await run('tar', ['-xzf', join(work, sdist ?? ''), '-C', join(root, 'usr/src/mod_wsgi'), '--strip-components=1']);
+    const script = 'cd /usr/src/mod_wsgi && ./configure --with-python=/usr/bin/python2.7 && make && make install';
+    await run('chroot', [root, 'sh', '-c', script], { maxBuffer: 64 * 1024 * 1024 });
+    await rm(join(root, 'usr/src/mod_wsgi'), { recursive: true });
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
