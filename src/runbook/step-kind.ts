@@ -27,7 +27,7 @@ export interface StepRuntime {
   /** From 1. */
   readonly attempt: number;
   /** One line of progress for people. */
-  progress(text: string): void;
+  readonly progress: (text: string) => void;
   /** A yes/no question to the person at the terminal; undefined when nobody can be asked. */
-  ask(question: string): Promise<boolean | undefined>;
+  readonly ask: (question: string) => Promise<boolean | undefined>;
 }

@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { CoreFile } from './corefile/core.ts';
+import type { FileIndex } from './corefile/index-files.ts';
+import type { Memory } from './corefile/memory.ts';
+import type { Module } from './corefile/module.ts';
+import { withModuleFiles } from './corefile/module-memory.ts';
+import { openCore } from './corefile/open-core.ts';
+import { readModules } from './corefile/read-modules.ts';
+import { resolveModules } from './corefile/resolve-modules.ts';
+import { type ModuleSymbols, readModuleSymbols } from './corefile/symbols.ts';
+import type { ProcessEvidence } from './host/evidence.ts';
+import { readNativeStacks } from './native/read-native-stacks.ts';
+import type { NativeStacks } from './native/stacks.ts';
+import type { PythonProcess } from './python/process.ts';
+import { readPython } from './python/read-python.ts';
+import { buildReport, type ReportInput } from './report/build-report.ts';
+import type { Report } from './report/schema.ts';
+import { judge } from './verdict/judge.ts';
+
+/** A core and what else is known of its incident; everything but the core may be absent. */
+export interface Subject extends Pick<ReportInput, 'case' | 'host' | 'candidates' | 'recovery' | 'sources' | 'notice'> {
+  /** An ELF core, plain or `.zst`. */
+  readonly core: string;
+  readonly capture?: Report['capture'];
+  readonly evidence?: ProcessEvidence;
+  readonly service?: string;
+}
+
+export interface AnalysisOptions {
+  /** Finds module files by build-id. */
+  readonly findFiles: (modules: readonly Module[]) => FileIndex;
+  /** Directories that `findFiles` looks in, for the account of what was not found. */
+  readonly searched: readonly string[];
+  /** Whether gdb reads native stacks. */
+  readonly native: boolean;
+  /** Whether the SHA-256 of the uncompressed core is computed: about a second per GiB. */
+  readonly hash: boolean;
+  readonly showQuery: boolean;
+  readonly signal?: AbortSignal;
+  readonly progress?: (text: string) => void;
+}
+
+/**
+ * Says what the threads of a core wait for: core → modules → Python and native stacks → verdict → report.
+ * @throws HangarError `NOT_A_CORE`, `CORE_…` when nothing of the core is readable, `CANCELLED`
+ */
+export async function analyze(subject: Subject, options: AnalysisOptions): Promise<Report> {
+  const clock = new Stopwatch(options.progress);
+  const core = await clock.time('open', () =>
+    openCore(subject.core, { ...(options.signal && { signal: options.signal }) }),
+  );
+  try {
+    const modules = await clock.time('modules', () => findModules(core, options));
+    const memory = withModuleFiles(core.memory, modules);
+    try {
+      const symbols = symbolsOf(core.memory);
+      const python = await clock.time('python', () => pythonOf(core, memory, modules, symbols));
+      const native = await clock.time('native', () => nativeOf(core, modules, options));
+      const verdict = await clock.time('verdict', () =>
+        judge({
+          core,
+          modules,
+          memory,
+          ...(python && { python }),
+          native: native.threads,
+          ...(subject.evidence && { evidence: subject.evidence }),
+        }),
+      );
+      const sha256 = options.hash ? await clock.time('hash', () => hashFile(core.path)) : undefined;
+      return buildReport({
+        ...subject,
+        verdict,
+        process: describeProcess(subject, core, modules, python),
+        capture: { ...given(subject.core, core), ...subject.capture, ...(sha256 !== undefined && { sha256 }) },
+        modules: modules.map(module => ({ ...module, symbols: symbols(module).symbols })),
+        packages: subject.evidence?.packages ?? {},
+        gaps: [...coreGaps(core), ...native.gaps, ...(python?.gaps ?? []), ...(subject.evidence?.gaps ?? [])],
+        timings: clock.timings,
+        showQuery: options.showQuery,
+      });
+    } finally {
+      memory.close();
+    }
+  } finally {
+    core.close();
+  }
+}
+
+/** Files that the Python frames of a core name, innermost threads first, each once. */
+export async function namedSources(
+  path: string,
+  options: Pick<AnalysisOptions, 'findFiles' | 'signal'>,
+): Promise<readonly string[]> {
+  const core = await openCore(path, { ...(options.signal && { signal: options.signal }) });
+  try {
+    const modules = findModules(core, { ...options, searched: [] });
+    const memory = withModuleFiles(core.memory, modules);
+    try {
+      const python = pythonOf(core, memory, modules, symbolsOf(core.memory));
+      return [...new Set(python?.threads.flatMap(({ frames }) => frames.map(({ file }) => file)))];
+    } finally {
+      memory.close();
+    }
+  } finally {
+    core.close();
+  }
+}
+
+function findModules(
+  core: CoreFile,
+  { findFiles, searched }: Pick<AnalysisOptions, 'findFiles' | 'searched'>,
+): readonly Module[] {
+  const modules = readModules(core);
+  return resolveModules(modules, findFiles(modules), { localPaths: true, searched });
+}
+
+type SymbolsOf = (module: Module) => ModuleSymbols;
+
+/** Each module's symbol tables are opened once, when first asked for. */
+function symbolsOf(memory: Memory): SymbolsOf {
+  const opened = new Map<Module, ModuleSymbols>();
+  return module => {
+    const symbols = opened.get(module) ?? readModuleSymbols(module, memory);
+    opened.set(module, symbols);
+    return symbols;
+  };
+}
+
+function pythonOf(
+  core: CoreFile,
+  memory: Memory,
+  modules: readonly Module[],
+  symbols: SymbolsOf,
+): PythonProcess | undefined {
+  return readPython({ memory, core, modules, symbol: (module, name) => symbols(module).find(name)?.address });
+}
+
+async function nativeOf(
+  core: CoreFile,
+  modules: readonly Module[],
+  { native, signal }: AnalysisOptions,
+): Promise<NativeStacks> {
+  if (native) return readNativeStacks({ core, modules, ...(signal && { signal }) });
+  return { threads: [], gaps: [{ what: 'native stacks', why: 'not asked for (--no-native)' }] };
+}
+
+function describeProcess(
+  { evidence, service }: Subject,
+  { process }: CoreFile,
+  modules: readonly Module[],
+  python: PythonProcess | undefined,
+): Report['process'] {
+  const executable = modules.find(({ isExecutable }) => isExecutable);
+  return {
+    pid: process.pid,
+    command: [...(evidence?.command ?? process.args.split(' '))],
+    executable: evidence?.executable ?? executable?.path ?? executable?.name ?? process.name,
+    ...(service !== undefined && { service }),
+    ...(evidence?.user !== undefined && { user: evidence.user }),
+    ...(evidence?.startedAt !== undefined && { startedAt: evidence.startedAt }),
+    pythons: python ? [python.version] : [],
+  };
+}
+
+function given(path: string, core: CoreFile): NonNullable<Report['capture']> {
+  const stored = statSync(path).size;
+  return { method: 'given', coreBytes: core.bytes, ...(stored !== core.bytes && { storedBytes: stored }) };
+}
+
+function coreGaps({ truncated, path }: CoreFile): Report['gaps'] {
+  if (truncated === undefined) return [];
+  const { expectedBytes, foundBytes } = truncated;
+  return [
+    {
+      what: 'end of the core',
+      why: `${basename(path)} is cut off: ${foundBytes} of ${expectedBytes} bytes`,
+      fix: 'what is here is read; for all of it copy the core again, or take a new one',
+    },
+  ];
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash);
+  return hash.digest('hex');
+}
+
+/** Wall time of each stage, in order. */
+class Stopwatch {
+  readonly timings: Report['timings'] = [];
+  readonly #progress: (text: string) => void;
+
+  constructor(progress: (text: string) => void = () => {}) {
+    this.#progress = progress;
+  }
+
+  async time<T>(stage: string, act: () => T | Promise<T>): Promise<T> {
+    this.#progress(stage);
+    const start = performance.now();
+    const result = await act();
+    this.timings.push({ stage, seconds: Math.round(performance.now() - start) / 1000 });
+    return result;
+  }
+}

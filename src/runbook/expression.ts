@@ -1,0 +1,235 @@
+import { type ASTNode, Environment } from '@marcbachmann/cel-js';
+import { type CelType, declarationOf, fromCel, toCel } from './cel-type.ts';
+import { suggestion } from './names.ts';
+
+/** What expressions may read: each root name and the type of its value. */
+export type Scope = CelType & { readonly kind: 'object' };
+
+/** A checked CEL expression. */
+export interface Expression {
+  readonly text: string;
+  /** Paths that it reads: `steps.find.pid`. */
+  readonly reads: readonly string[];
+  readonly type: CelType;
+  /** @throws Error of the expression language, e.g. for a value that is absent */
+  evaluate(values: unknown): unknown;
+}
+
+export interface ExpressionProblem {
+  /** Characters into the expression's text. */
+  readonly offset: number;
+  readonly message: string;
+}
+
+export type Checked = { readonly expression: Expression } | { readonly problems: readonly ExpressionProblem[] };
+
+export interface CheckOptions {
+  readonly scope: Scope;
+  /** Why the value at a path may be absent; undefined: it is there. */
+  readonly absent: (path: readonly string[]) => string | undefined;
+  /** Paths whose presence is known where the expression stands, because a `when` asked. */
+  readonly present?: readonly string[];
+  /** The whole expression may be absent: a single path then needs no `has()`. */
+  readonly mayBeAbsent?: boolean;
+}
+
+/** Parses an expression and checks every name and type in it. */
+export function checkExpression(text: string, options: CheckOptions): Checked {
+  const environment = environmentOf(options.scope);
+  try {
+    const parsed = environment.parse(text);
+    const walk = new Walk(options);
+    walk.visit(parsed.ast, new Set(options.present ?? []), options.mayBeAbsent === true && isPath(parsed.ast));
+    if (walk.problems.length > 0) return { problems: walk.problems };
+    const { valid, type, error } = parsed.check();
+    if (!valid) return { problems: [problemOf(error)] };
+    return {
+      expression: {
+        text,
+        reads: [...walk.reads],
+        type: typeOfPath(parsed.ast, options.scope) ?? namedType(type),
+        evaluate: values => fromCel(parsed(asContext(toCel(values, options.scope)))),
+      },
+    };
+  } catch (error) {
+    return { problems: [problemOf(error)] };
+  }
+}
+
+/** Paths that must be there for the expression to be true: `has(a.b) && …`. */
+export function provenPresent(text: string, scope: Scope): readonly string[] {
+  try {
+    return [...presentIf(environmentOf(scope).parse(text).ast, true)];
+  } catch {
+    return [];
+  }
+}
+
+const environments = new WeakMap<Scope, Environment>();
+
+function environmentOf(scope: Scope): Environment {
+  const known = environments.get(scope);
+  if (known) return known;
+  const environment = new Environment({ unlistedVariablesAreDyn: false });
+  for (const [name, { type }] of Object.entries(scope.fields)) {
+    const declared = declarationOf(type);
+    if (typeof declared === 'string') environment.registerVariable(name, declared);
+    else environment.registerVariable(name, { schema: declared });
+  }
+  environments.set(scope, environment);
+  return environment;
+}
+
+function asContext(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function problemOf(error: unknown): ExpressionProblem {
+  const range = error instanceof Error && 'range' in error ? error.range : undefined;
+  const start = typeof range === 'object' && range !== null && 'start' in range ? Number(range.start) : 0;
+  const summary = error instanceof Error && 'summary' in error ? String(error.summary) : String(error);
+  return { offset: start, message: summary.charAt(0).toLowerCase() + summary.slice(1) };
+}
+
+/** Goes through a syntax tree with what is known to be present at each place. */
+class Walk {
+  readonly problems: ExpressionProblem[] = [];
+  readonly reads = new Set<string>();
+  readonly #options: CheckOptions;
+
+  constructor(options: CheckOptions) {
+    this.#options = options;
+  }
+
+  visit(node: ASTNode, present: ReadonlySet<string>, mayBeAbsent = false): void {
+    const path = pathOf(node);
+    if (path !== undefined) return this.#read(node, path, present, mayBeAbsent);
+    switch (node.op) {
+      case 'call':
+        return this.#call(node.args, present);
+      case '&&':
+        this.visit(node.args[0], present);
+        return this.visit(node.args[1], new Set([...present, ...presentIf(node.args[0], true)]));
+      case '||':
+        this.visit(node.args[0], present);
+        return this.visit(node.args[1], new Set([...present, ...presentIf(node.args[0], false)]));
+      case '?:':
+        this.visit(node.args[0], present);
+        this.visit(node.args[1], new Set([...present, ...presentIf(node.args[0], true)]));
+        return this.visit(node.args[2], new Set([...present, ...presentIf(node.args[0], false)]));
+      case '==':
+      case '!=':
+        this.#compare(node.args[0], node.args[1]);
+        this.#compare(node.args[1], node.args[0]);
+        break;
+      default:
+    }
+    for (const child of childrenOf(node)) this.visit(child, present);
+  }
+
+  /** `has(a.b)` asks for the last name only; everything before it is read. */
+  #call([name, args]: readonly [string, readonly ASTNode[]], present: ReadonlySet<string>): void {
+    const [asked] = args;
+    const path = name === 'has' && asked !== undefined ? pathOf(asked) : undefined;
+    if (asked === undefined || path === undefined) {
+      for (const each of args) this.visit(each, present);
+      return;
+    }
+    this.reads.add(path.join('.'));
+    this.#mustExist(asked, path);
+  }
+
+  #read(node: ASTNode, path: readonly string[], present: ReadonlySet<string>, mayBeAbsent: boolean): void {
+    this.reads.add(path.join('.'));
+    if (!this.#mustExist(node, path) || mayBeAbsent) return;
+    for (let length = 1; length <= path.length; length++) {
+      const prefix = path.slice(0, length);
+      const why = this.#options.absent(prefix);
+      // Whoever asked for something below it knows that it is there itself.
+      const isKnown = [...present].some(each => each === prefix.join('.') || each.startsWith(`${prefix.join('.')}.`));
+      if (why === undefined || isKnown) continue;
+      this.problems.push({ offset: node.range.start, message: `${why}: ask has(${path.join('.')}) first` });
+      return;
+    }
+  }
+
+  #mustExist(node: ASTNode, path: readonly string[]): boolean {
+    let type: CelType = this.#options.scope;
+    for (const [at, name] of path.entries()) {
+      if (type.kind !== 'object') return true;
+      const field: { readonly type: CelType } | undefined = type.fields[name];
+      if (field === undefined) {
+        const where = at === 0 ? '' : ` in ${path.slice(0, at).join('.')}`;
+        const message = `there is no "${name}"${where}${suggestion(name, Object.keys(type.fields))}`;
+        this.problems.push({ offset: node.range.start, message });
+        return false;
+      }
+      type = field.type;
+    }
+    return true;
+  }
+
+  /** A text that the value can never have is a mistake. */
+  #compare(side: ASTNode, other: ASTNode): void {
+    const type = typeOfPath(side, this.#options.scope);
+    if (type?.kind !== 'string' || type.values === undefined || other.op !== 'value') return;
+    if (typeof other.args !== 'string' || type.values.includes(other.args)) return;
+    const message = `${pathOf(side)?.join('.')} is never "${other.args}"${suggestion(other.args, type.values)}`;
+    this.problems.push({ offset: other.range.start, message });
+  }
+}
+
+/** Paths that are there if the condition is true (or false). */
+function presentIf(node: ASTNode, outcome: boolean): ReadonlySet<string> {
+  if (node.op === '!_') return presentIf(node.args, !outcome);
+  if ((node.op === '&&' && outcome) || (node.op === '||' && !outcome))
+    return new Set([...presentIf(node.args[0], outcome), ...presentIf(node.args[1], outcome)]);
+  if (node.op !== 'call' || !outcome || node.args[0] !== 'has') return new Set();
+  const [asked] = node.args[1];
+  const path = asked === undefined ? undefined : pathOf(asked);
+  return new Set(path === undefined ? [] : [path.join('.')]);
+}
+
+function isPath(node: ASTNode): boolean {
+  return pathOf(node) !== undefined;
+}
+
+/** `a.b.c` as names; undefined for anything else. */
+function pathOf(node: ASTNode): readonly string[] | undefined {
+  if (node.op === 'id') return [node.args];
+  if (node.op !== '.') return undefined;
+  const above = pathOf(node.args[0]);
+  return above && [...above, node.args[1]];
+}
+
+function typeOfPath(node: ASTNode, scope: Scope): CelType | undefined {
+  const path = pathOf(node);
+  let type: CelType | undefined = path && scope;
+  for (const name of path ?? []) type = type?.kind === 'object' ? type.fields[name]?.type : undefined;
+  return type;
+}
+
+function namedType(name: string | undefined): CelType {
+  switch (name) {
+    case 'string':
+    case 'int':
+    case 'double':
+    case 'bool':
+      return { kind: name };
+    default:
+      return name?.startsWith('list') === true ? { kind: 'list', of: { kind: 'dyn' } } : { kind: 'dyn' };
+  }
+}
+
+function childrenOf(node: ASTNode): readonly ASTNode[] {
+  return nodesIn(node.args);
+}
+
+function nodesIn(value: unknown): readonly ASTNode[] {
+  if (Array.isArray(value)) return value.flatMap(nodesIn);
+  return isNode(value) ? [value] : [];
+}
+
+function isNode(value: unknown): value is ASTNode {
+  return typeof value === 'object' && value !== null && 'op' in value && 'args' in value;
+}
