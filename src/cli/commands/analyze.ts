@@ -1,0 +1,99 @@
+import { existsSync, statSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { type AnalysisOptions, analyze, type Subject } from '../../analyze.ts';
+import { indexElfFiles } from '../../corefile/index-files.ts';
+import { HangarError } from '../../errors.ts';
+import { renderReport } from '../../report/render.ts';
+import { subjectOfCase } from '../../steps/case-records.ts';
+import { directorySources } from '../../steps/source-lookup.ts';
+import { storedModules } from '../../steps/stored-modules.ts';
+import type { GlobalOptions, Io } from '../io.ts';
+import { printResult } from '../output.ts';
+import type { CommandSpec } from '../program.ts';
+import { showProgress } from '../progress.ts';
+
+interface AnalyzeOptions {
+  readonly modules: readonly string[];
+  readonly sources?: string;
+  readonly native: boolean;
+  readonly hash: boolean;
+  readonly showQuery: boolean;
+}
+
+export const analyzeCommand: CommandSpec = {
+  name: 'analyze',
+  summary: 'what a core, or the core of a case, waits for',
+  declare: command =>
+    command
+      .argument('<core|case>', 'a core file (also .zst), a case folder, or the id of a case')
+      .option('--modules <dir>', 'ELF files of the host, whatever the layout; found by build-id', collect, [])
+      .option('--sources <dir>', 'Python sources, laid out as on the host')
+      .option('--no-native', 'Python stacks only, without gdb')
+      .option('--hash', 'add the SHA-256 of the uncompressed core', false)
+      .option('--show-query', 'show query strings of requests; they may hold secrets', false)
+      .addHelpText('after', examples),
+  async run(command, options, io) {
+    const named = String(command.processedArgs[0]);
+    const asked = command.opts<AnalyzeOptions>();
+    for (const dir of [...asked.modules, ...(asked.sources === undefined ? [] : [asked.sources])]) mustBeDirectory(dir);
+    const subject = await subjectOf(named, options, io, asked);
+    const progress = showProgress(options, io);
+    try {
+      const report = await analyze(
+        subject,
+        analysisOptions(asked, options, io, text => progress.line(`analyze: ${text}`)),
+      );
+      progress.end();
+      printResult(renderReport(report, options.format), options, io);
+      return 0;
+    } finally {
+      progress.end();
+    }
+  },
+};
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+async function subjectOf(named: string, options: GlobalOptions, io: Io, asked: AnalyzeOptions): Promise<Subject> {
+  const path = resolve(io.cwd, named);
+  const sources = asked.sources === undefined ? {} : { sources: directorySources(resolve(io.cwd, asked.sources)) };
+  if (existsSync(path) && !statSync(path).isDirectory())
+    return { core: path, case: basename(path), host: { name: 'unknown' }, ...sources };
+  return { ...(await subjectOfCase(options.state, existsSync(path) ? path : named)), ...sources };
+}
+
+function analysisOptions(
+  { modules, native, hash, showQuery }: AnalyzeOptions,
+  { state }: GlobalOptions,
+  { signal, cwd }: Io,
+  progress: (text: string) => void,
+): AnalysisOptions {
+  const dirs = modules.map(dir => resolve(cwd, dir));
+  return {
+    findFiles: wanted => new Map([...storedModules(state, wanted), ...indexElfFiles(dirs)]),
+    searched: dirs,
+    native,
+    hash,
+    showQuery,
+    signal,
+    progress,
+  };
+}
+
+function mustBeDirectory(dir: string): void {
+  if (existsSync(dir) && statSync(dir).isDirectory()) return;
+  throw new HangarError({
+    code: 'NOT_A_DIRECTORY',
+    message: `"${dir}" is not a directory`,
+    fix: 'name the directory that holds the files: --modules DIR, --sources DIR',
+    failure: 'usage',
+  });
+}
+
+const examples = `
+Examples:
+  runbook analyze core.4711                      with the module files of this machine, where their build-ids match
+  runbook analyze core.zst --modules ./web3-lib  with files copied from the host, in any layout
+  runbook analyze 20261124T023000Z-web3          a case again; runbook runs lists them`;

@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import { HangarError } from '../../errors.ts';
+import { loadFleet } from '../../fleet/load-fleet.ts';
+import { loadRunbook } from '../../runbook/load-runbook.ts';
+import { stepKinds } from '../../steps/index.ts';
+import { openFleet } from '../fleet.ts';
+import { printJson, printResult } from '../output.ts';
+import type { CommandSpec } from '../program.ts';
+import { findRunbooks } from '../runbooks.ts';
+
+export const validateCommand: CommandSpec = {
+  name: 'validate',
+  summary: 'problems of fleet files and runbooks, with file:line:column',
+  declare: command => command.argument('[file...]', 'default: the fleet file and every runbook'),
+  async run(command, options, io) {
+    const [files = []] = command.processedArgs;
+    const checked =
+      Array.isArray(files) && files.length > 0
+        ? await checkAll(files.map(file => resolve(io.cwd, String(file))))
+        : await checkFound();
+    if (options.format === 'json') printJson({ schema: 'hangar.validation/1', valid: checked }, options, io);
+    else printResult(checked.map(({ path, what }) => `${path}: valid ${what}`).join('\n'), options, io);
+    return 0;
+
+    async function checkFound(): Promise<readonly Checked[]> {
+      const fleet = await openFleet(options, io);
+      const runbooks = await findRunbooks(fleet);
+      return [
+        ...(fleet === undefined ? [] : [{ path: fleet.path, what: 'fleet file' }]),
+        ...runbooks.map(({ runbook }) => ({ path: runbook.path, what: 'runbook' })),
+      ];
+    }
+  },
+};
+
+interface Checked {
+  readonly path: string;
+  readonly what: string;
+}
+
+/** The problems of all files together. */
+async function checkAll(paths: readonly string[]): Promise<readonly Checked[]> {
+  const results = await Promise.allSettled(paths.map(check));
+  const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason] : []));
+  const [first] = failures;
+  if (failures.length > 1)
+    throw new HangarError({
+      code: 'INVALID_FILES',
+      message: failures.map(failure => (failure instanceof Error ? failure.message : String(failure))).join('\n'),
+      fix: 'mend them, then run this again',
+      failure: 'usage',
+    });
+  if (first !== undefined) throw first;
+  return results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+/** Which kind of file it is, its keys say. */
+async function check(path: string): Promise<Checked> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  if (parseDocument(text).has('steps')) {
+    await loadRunbook(path, stepKinds);
+    return { path, what: 'runbook' };
+  }
+  await loadFleet(path);
+  return { path, what: 'fleet file' };
+}

@@ -1,0 +1,66 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { HangarError } from '../errors.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import { loadRunbook } from '../runbook/load-runbook.ts';
+import { suggestion } from '../runbook/names.ts';
+import type { Runbook } from '../runbook/runbook.ts';
+import type { Incident } from '../steps/incident.ts';
+import { stepKinds } from '../steps/index.ts';
+
+export interface FoundRunbook {
+  readonly runbook: Runbook<Incident>;
+  readonly isPackaged: boolean;
+}
+
+const packaged = fileURLToPath(new URL('../../runbooks', import.meta.url));
+
+/**
+ * The runbook of that name: a path, else `runbooks/NAME.yaml` beside the fleet file, else the packaged one.
+ * @throws HangarError `NO_SUCH_RUNBOOK`, or as `loadRunbook`
+ */
+export async function findRunbook(
+  name: string,
+  {
+    fleetPath,
+    cwd,
+    commands,
+  }: { readonly fleetPath?: string; readonly cwd: string; readonly commands: readonly string[] },
+): Promise<FoundRunbook> {
+  if (name.includes('/') || /\.ya?ml$/.test(name))
+    return { runbook: await loadRunbook(resolve(cwd, name), stepKinds), isPackaged: false };
+  for (const folder of foldersOf(fleetPath)) {
+    const path = join(folder, `${name}.yaml`);
+    if (existsSync(path)) return { runbook: await loadRunbook(path, stepKinds), isPackaged: folder === packaged };
+  }
+  const names = foldersOf(fleetPath).flatMap(namesIn);
+  throw new HangarError({
+    code: 'NO_SUCH_RUNBOOK',
+    message: `there is no command and no runbook "${name}"${suggestion(name, [...commands, ...names])}`,
+    fix: 'see which there are: runbook --help, runbook list',
+    failure: 'usage',
+  });
+}
+
+/** All of them; one beside the fleet file hides a packaged one of its name. */
+export async function findRunbooks(fleet: Fleet | undefined): Promise<readonly FoundRunbook[]> {
+  const paths = new Map<string, string>();
+  for (const folder of foldersOf(fleet?.path))
+    for (const name of namesIn(folder)) if (!paths.has(name)) paths.set(name, join(folder, `${name}.yaml`));
+  return Promise.all(
+    [...paths.values()].map(async path => ({
+      runbook: await loadRunbook(path, stepKinds),
+      isPackaged: dirname(path) === packaged,
+    })),
+  );
+}
+
+function foldersOf(fleetPath: string | undefined): readonly string[] {
+  return fleetPath === undefined ? [packaged] : [join(dirname(resolve(fleetPath)), 'runbooks'), packaged];
+}
+
+function namesIn(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap(name => (name.endsWith('.yaml') ? [name.slice(0, -'.yaml'.length)] : []));
+}
