@@ -41,6 +41,7 @@ function readThread(
 ): ThreadEvidence {
   const last = looks.at(-1);
   const cpuPercent = cpuUse(looks, ticksPerSecond);
+  const switches = switchesBetween(looks);
   // One id in each namespace, from the outermost to the process's own.
   const nsPid = Number(lineOf(lines, `/proc/${pid}/task/${tid}/status:NSpid:`)?.split(/\s+/).at(-1));
   return {
@@ -51,9 +52,19 @@ function readThread(
     ...(cpuPercent !== undefined && { cpuPercent }),
     ...(last?.voluntarySwitches !== undefined && { voluntarySwitches: last.voluntarySwitches }),
     ...(last?.involuntarySwitches !== undefined && { involuntarySwitches: last.involuntarySwitches }),
+    ...(switches !== undefined && { switchesWhileSampled: switches }),
     ...(last?.wchan !== undefined && { wchan: last.wchan }),
     ...(last?.syscall !== undefined && { syscall: last.syscall }),
   };
+}
+
+/** Context switches of both kinds between first and last look; undefined where they were not counted twice. */
+function switchesBetween(looks: readonly ThreadLook[]): number | undefined {
+  const [first, last] = [looks[0], looks.at(-1)];
+  if (looks.length < 2 || first?.voluntarySwitches === undefined || last?.voluntarySwitches === undefined)
+    return undefined;
+  const involuntary = (last.involuntarySwitches ?? 0) - (first.involuntarySwitches ?? 0);
+  return last.voluntarySwitches - first.voluntarySwitches + involuntary;
 }
 
 /** Per cent of one core between first and last look, by the scheduler's clock where it counts, else by ticks. */

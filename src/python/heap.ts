@@ -93,6 +93,11 @@ export class Heap {
     this.#types.delete(address);
   }
 
+  /** `tp_basicsize` of an object's type: it follows `tp_name` in every version (Include/cpython/object.h). */
+  basicSize(object: bigint): number {
+    return this.count(this.typeAddress(object) + BigInt(this.layout.type.name + 8), 1 << 20);
+  }
+
   /** Address of an object's type. */
   typeAddress(object: bigint): bigint {
     return this.pointer(object + BigInt(this.layout.object.type));

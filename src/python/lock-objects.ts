@@ -6,13 +6,19 @@ import type { Evidence, LockKind } from './process.ts';
 export interface LockObject {
   readonly kind: LockKind;
   readonly address: bigint;
-  /** `sem_t *` that waiters sleep on. */
-  readonly semaphore: bigint;
+  readonly state: LockState;
   /** `get_ident()` of the thread that holds it: only locks that know it have it; 0 is nobody. */
   readonly owner?: bigint;
-  /** From the lock object to its semaphore and its owner. */
+  /** From the lock object to its state and its owner. */
   readonly evidence: readonly Evidence[];
 }
+
+/** Where a lock keeps whether it is taken. */
+export type LockState =
+  /** A `sem_t` that waiters sleep on (thread_pthread.h, USE_SEMAPHORES). */
+  | { readonly by: 'semaphore'; readonly address: bigint }
+  /** A `PyMutex`, one byte; waiters are parked: each sleeps on a semaphore of its own (Python/parking_lot.c). */
+  | { readonly by: 'mutex'; readonly address: bigint };
 
 /** Classes written in Python: where they keep the inner lock that waiters sleep on, and who holds them. */
 const wrappers: readonly {
@@ -37,19 +43,45 @@ export function lockOfManager(heap: Heap, address: bigint): LockObject | undefin
   return lockObjectAt(heap, address) ?? attempt(() => innerLock(heap, address));
 }
 
-/** Whether the semaphore says that the lock is taken: its value, the low half of what `sem_t` starts with, is 0. */
-export function takenEvidence(heap: Heap, { semaphore }: LockObject): Evidence | undefined {
-  const value = attempt(() => heap.read(semaphore, 4).readUInt32LE());
-  if (value !== 0) return undefined;
-  return { text: 'the semaphore of the lock is 0: taken', address: semaphore, value: 0n, bytes: 4 };
+/** Why a thread that sleeps on a futex waits for this lock; undefined: it does not. */
+export function awaitedEvidence(heap: Heap, { state }: LockObject, word: bigint): Evidence | undefined {
+  if (state.by === 'semaphore')
+    return state.address === word
+      ? { text: `the futex ${formatAddress(word)} is the semaphore of that lock` }
+      : undefined;
+  // `struct wait_entry`: the address that a thread is parked for, then the semaphore that it sleeps on.
+  const field = word - 8n;
+  if (attempt(() => heap.pointer(field)) !== state.address) return undefined;
+  const text = `the thread is parked for the mutex ${formatAddress(state.address)} of that lock`;
+  return { text, address: field, value: state.address, bytes: 8 };
 }
+
+/** What says that the lock is taken; undefined: it is free. */
+export function takenEvidence(heap: Heap, { state }: LockObject): Evidence | undefined {
+  const { address } = state;
+  if (state.by === 'semaphore') {
+    // Its value, the low half of what `sem_t` starts with.
+    const value = attempt(() => heap.read(address, 4).readUInt32LE());
+    if (value !== 0) return undefined;
+    return { text: 'the semaphore of the lock is 0: taken', address, value: 0n, bytes: 4 };
+  }
+  const bits = attempt(() => heap.byte(address)) ?? 0;
+  if ((bits & mutexLocked) === 0) return undefined;
+  return { text: 'the mutex of the lock has its lowest bit set: taken', address, value: BigInt(bits), bytes: 1 };
+}
+
+/** `_Py_LOCKED` (Include/internal/pycore_lock.h, 3.13) */
+const mutexLocked = 1;
+
+/** `lockobject` of later 3.13 releases: a PyMutex behind its head (measured on 3.13.5: tp_basicsize 24). */
+const mutexLock = { size: 24, offset: 16 };
 
 function nativeLock(heap: Heap, address: bigint): LockObject | undefined {
   const { lock, rlock } = heap.layout;
   const name = heap.typeNameOf(address);
-  if (name === lock.typeName) return { kind: 'python-lock', address, ...semaphoreOf(heap, address, lock.semaphore) };
+  if (name === lock.typeName) return { kind: 'python-lock', address, ...lockState(heap, address) };
   if (rlock === undefined || name !== rlock.typeName) return undefined;
-  const { semaphore, evidence } = semaphoreOf(heap, address, rlock.semaphore);
+  const { state, evidence } = semaphoreOf(heap, address, rlock.semaphore);
   const field = address + BigInt(rlock.owner);
   const owner = heap.pointer(field);
   const owned: Evidence = {
@@ -58,14 +90,22 @@ function nativeLock(heap: Heap, address: bigint): LockObject | undefined {
     value: owner,
     bytes: 8,
   };
-  return { kind: 'python-rlock', address, semaphore, owner, evidence: [...evidence, owned] };
+  return { kind: 'python-rlock', address, state, owner, evidence: [...evidence, owned] };
 }
 
-function semaphoreOf(heap: Heap, address: bigint, offset: number): Pick<LockObject, 'semaphore' | 'evidence'> {
+function lockState(heap: Heap, address: bigint): Pick<LockObject, 'state' | 'evidence'> {
+  if (heap.basicSize(address) !== mutexLock.size) return semaphoreOf(heap, address, heap.layout.lock.semaphore);
+  return { state: { by: 'mutex', address: address + BigInt(mutexLock.offset) }, evidence: [] };
+}
+
+function semaphoreOf(heap: Heap, address: bigint, offset: number): Pick<LockObject, 'state' | 'evidence'> {
   const field = address + BigInt(offset);
   const semaphore = heap.pointer(field);
   const text = `the lock object ${formatAddress(address)} has the semaphore ${formatAddress(semaphore)}`;
-  return { semaphore, evidence: [{ text, address: field, value: semaphore, bytes: 8 }] };
+  return {
+    state: { by: 'semaphore', address: semaphore },
+    evidence: [{ text, address: field, value: semaphore, bytes: 8 }],
+  };
 }
 
 function wrappedLock(heap: Heap, address: bigint): LockObject | undefined {
@@ -84,7 +124,7 @@ function wrappedLock(heap: Heap, address: bigint): LockObject | undefined {
   return {
     kind: wrapper.kind,
     address,
-    semaphore: lock.semaphore,
+    state: lock.state,
     owner: owner ?? 0n,
     evidence: [...lock.evidence, named],
   };

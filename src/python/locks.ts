@@ -2,7 +2,7 @@ import type { CoreThread } from '../corefile/core.ts';
 import { formatAddress } from '../corefile/memory.ts';
 import type { LiveFrame } from './frames.ts';
 import { attempt, type BoundMethod, type Heap } from './heap.ts';
-import { type LockObject, lockObjectAt, lockOfManager, takenEvidence } from './lock-objects.ts';
+import { awaitedEvidence, type LockObject, lockObjectAt, lockOfManager, takenEvidence } from './lock-objects.ts';
 import type { Evidence, HeldLock, PythonWait } from './process.ts';
 import { withBlocks } from './with-blocks.ts';
 
@@ -10,8 +10,8 @@ import { withBlocks } from './with-blocks.ts';
 const slotLimit = 1024;
 
 /**
- * The lock a thread waits for: one that its innermost frame works with and whose semaphore is what the blocked system
- * call waits for. Which slot of the frame leads to it does not matter, stale ones included: the semaphore proves it.
+ * The lock a thread waits for: one that its innermost frame works with and that the blocked system call waits for.
+ * Which slot of the frame leads to it does not matter, stale ones included: the awaited word proves it.
  */
 export function waitedLock(
   heap: Heap,
@@ -21,26 +21,26 @@ export function waitedLock(
   const [innermost] = frames;
   const word = thread === undefined ? undefined : awaitedWord(thread);
   if (innermost === undefined || thread === undefined || word === undefined) return undefined;
-  let found: { readonly lock: LockObject; readonly path: readonly Evidence[] } | undefined;
+  let found: { readonly lock: LockObject; readonly awaited: Evidence; readonly path: readonly Evidence[] } | undefined;
   for (const slot of slotsOf(heap, innermost)) {
     const reached = lockBehind(heap, slot.value);
-    if (reached === undefined || reached.lock.semaphore !== word) continue;
+    const awaited = reached && awaitedEvidence(heap, reached.lock, word);
+    if (reached === undefined || awaited === undefined) continue;
     // A lock written in Python is the one meant, the inner one only how it waits.
     if (found !== undefined && !isWrapper(reached.lock, found.lock)) continue;
-    found = { lock: reached.lock, path: [slotEvidence(innermost, slot), ...reached.path] };
+    found = { lock: reached.lock, awaited, path: [slotEvidence(innermost, slot), ...reached.path] };
   }
   if (found === undefined) return undefined;
-  const { lock, path } = found;
+  const { lock, awaited, path } = found;
   const taken = takenEvidence(heap, lock);
-  const blocked = `thread ${thread.lwp} is blocked in futex(${formatAddress(word)}), the semaphore of that lock`;
   return {
     kind: lock.kind,
     address: lock.address,
     frame: 0,
-    // A semaphore above 0 lets the thread go on: the core shows it just before it wakes.
+    // A free lock lets the thread go on: the core shows it just before it wakes.
     confidence: taken === undefined ? 'suspected' : 'proven',
     ...(lock.owner !== undefined && lock.owner !== 0n && { ownerThreadId: lock.owner }),
-    evidence: [{ text: blocked }, ...path, ...lock.evidence, ...(taken ? [taken] : [])],
+    evidence: [awaited, ...path, ...lock.evidence, ...(taken ? [taken] : [])],
   };
 }
 

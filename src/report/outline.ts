@@ -44,7 +44,7 @@ function subjectOf({ host, process, capture, recovery }: Report): string {
   const { stoppedSeconds, storedBytes, coreBytes } = capture ?? {};
   return [
     host.name,
-    `pid ${process.pid} ${process.command.join(' ') || process.executable}`,
+    `pid ${process.pid} ${process.command.join(' ').replaceAll(/\s+/g, ' ').trim() || process.executable}`,
     process.pythons.length === 0 ? 'no Python' : `Python ${process.pythons.join(', ')}`,
     ...(process.service === undefined ? [] : [`service ${process.service}`]),
     ...(coreBytes === undefined

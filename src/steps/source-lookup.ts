@@ -16,6 +16,9 @@ export const sourceRecordSchema = z.array(
 );
 export type SourceRecord = z.infer<typeof sourceRecordSchema>;
 
+/** The kernel tells in whole seconds when it was started: a process seems to begin up to a second too early (milliseconds). */
+const clockGrain = 1000;
+
 /** Larger ones are data, not sources that a person wrote. */
 const maxSourceBytes = 8 * 1024 * 1024;
 
@@ -32,7 +35,9 @@ export function fetchedSources(
     const text = entry.sha256 === undefined ? undefined : content(entry.sha256)?.toString('utf8');
     if (text === undefined) return { status: 'absent' };
     const changed =
-      startedAt !== undefined && entry.modifiedAt !== undefined && Date.parse(entry.modifiedAt) > Date.parse(startedAt);
+      startedAt !== undefined &&
+      entry.modifiedAt !== undefined &&
+      Date.parse(entry.modifiedAt) > Date.parse(startedAt) + clockGrain;
     return { text, status: changed ? 'changed-since' : 'as-run' };
   };
 }

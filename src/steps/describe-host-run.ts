@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import type { HostRun, StepRun } from '../runbook/run.ts';
+
+const found = z.looseObject({
+  state: z.string(),
+  pid: z.int(),
+  service: z.string().optional(),
+  reasons: z.array(z.string()),
+});
+const recovered = z.looseObject({
+  mode: z.string(),
+  service: z.string(),
+  succeeded: z.boolean(),
+  downSeconds: z.number().optional(),
+});
+const pulled = z.looseObject({ case: z.string(), storedBytes: z.number() });
+const cleaned = z.looseObject({ kept: z.array(z.looseObject({ path: z.string(), coreBytes: z.number() })) });
+
+/** What happened on a host, for people; the first line says what matters most. */
+export function describeHostRun(host: HostRun, run: string): readonly string[] {
+  const find = outputOf(host.steps, found);
+  const recovery = outputOf(host.steps, recovered);
+  const pull = outputOf(host.steps, pulled);
+  return [
+    ...firstLine(host, find, recovery),
+    ...(host.error === undefined ? [] : [`  ${host.error.code}: ${host.error.message}`, `  fix: ${host.error.fix}`]),
+    ...forgiven(host),
+    ...(recovery?.succeeded === true
+      ? [`  ${recovery.service || 'the service'} was restarted and was down for ${recovery.downSeconds ?? '?'} s`]
+      : []),
+    ...(pull === undefined
+      ? []
+      : [`  the core is in case ${pull.case} (${pull.storedBytes} bytes): runbook analyze ${pull.case}`]),
+    ...keptCores(host),
+    ...(host.error === undefined ? [] : [`  what was done: runbook show ${run}`]),
+  ];
+}
+
+function firstLine(
+  { name, status, steps }: HostRun,
+  find: z.infer<typeof found> | undefined,
+  recovery: z.infer<typeof recovered> | undefined,
+): readonly string[] {
+  const service = find?.service ?? 'the service';
+  const why = find === undefined ? '' : `: ${find.reasons.join('; ')}`;
+  if (status === 'finished') return [`${name}: ${service} is healthy${why}. Nothing was touched.`];
+  const isLeftDown =
+    find?.state === 'hung' &&
+    recovery?.succeeded !== true &&
+    !steps.some(({ id, reason }) => id === 'recover' && reason === 'when');
+  const restart = `restart it: runbook hang --host ${name} --on-capture-failure recover, or there: service ${service} restart`;
+  if (status !== 'succeeded' && isLeftDown) return [`${name}: ${service.toUpperCase()} IS STILL DOWN; ${restart}`];
+  return [`${name}: ${status}${why === '' ? '' : `; process ${find?.pid} of ${service} is ${find?.state}${why}`}`];
+}
+
+/** Steps that failed and were passed over. */
+function forgiven({ steps, error }: HostRun): readonly string[] {
+  return steps
+    .filter(step => step.status === 'failed' && step.error !== undefined && step.error.message !== error?.message)
+    .map(step => `  ${step.id} failed: ${step.error?.code}: ${step.error?.message}`);
+}
+
+function keptCores({ steps, name }: HostRun): readonly string[] {
+  const kept = outputOf(steps, cleaned)?.kept ?? [];
+  return kept.map(
+    ({ path, coreBytes }) => `  the core stays on ${name}, for no verified copy is here: ${path} (${coreBytes} bytes)`,
+  );
+}
+
+/** The output of the step that has that shape: outputs are told apart by what they hold, whatever the step's id. */
+function outputOf<T>(steps: readonly StepRun[], schema: z.ZodType<T>): T | undefined {
+  for (const { outputs } of steps) {
+    const parsed = schema.safeParse(outputs);
+    if (parsed.success) return parsed.data;
+  }
+  return undefined;
+}
