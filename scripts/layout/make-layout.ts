@@ -396,6 +396,7 @@ interface Answer {
 }
 
 function readInstructions(interpreter: Interpreter): Instructions {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the question above prints
   const { numbers, haveArgument, version, build } = JSON.parse(runPython(interpreter, question)) as Answer;
   const number = (name: string) => numbers[name];
   const required = (...names: string[]) => {
@@ -464,6 +465,7 @@ function optional<Key extends string>(
   members: Readonly<Record<Key, readonly string[]>>,
 ): { readonly [key in Key]?: number } {
   const found: { [key in Key]?: number } = {};
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.keys loses the keys' type
   for (const key of Object.keys(members) as Key[]) {
     const value = first(source, type, ...members[key]);
     if (value !== undefined) found[key] = value;

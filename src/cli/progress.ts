@@ -9,26 +9,21 @@ export interface Progress {
   end(): void;
 }
 
-const eraseLine = '\r\u001b[2K';
-
-export function showProgress({ quiet }: Pick<GlobalOptions, 'quiet'>, { stderr }: Pick<Io, 'stderr'>): Progress {
+export async function showProgress(
+  { quiet }: Pick<GlobalOptions, 'quiet'>,
+  { stderr }: Pick<Io, 'stderr'>,
+): Promise<Progress> {
   if (quiet) return { line: () => {}, done: () => {}, end: () => {} };
   if (stderr.isTTY !== true)
     return { line: text => stderr.write(`${text}\n`), done: text => stderr.write(`${text}\n`), end: () => {} };
-  let isOpen = false;
-  const clear = (): void => {
-    if (isOpen) stderr.write(eraseLine);
-    isOpen = false;
-  };
+  const { createLogUpdate } = await import('log-update');
+  const live = createLogUpdate(stderr);
   return {
-    line(text) {
-      stderr.write(`${eraseLine}${text.slice(0, (stderr.columns ?? 80) - 1)}`);
-      isOpen = true;
-    },
+    line: text => live(text),
     done(text) {
-      clear();
+      live.clear();
       stderr.write(`${text}\n`);
     },
-    end: clear,
+    end: () => live.clear(),
   };
 }

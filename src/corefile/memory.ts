@@ -29,14 +29,6 @@ export function formatAddress(address: bigint): string {
   return `0x${address.toString(16)}`;
 }
 
-export function readU8(memory: Memory, address: bigint): number {
-  return memory.read(address, 1).readUInt8();
-}
-
-export function readU16(memory: Memory, address: bigint): number {
-  return memory.read(address, 2).readUInt16LE();
-}
-
 export function readI32(memory: Memory, address: bigint): number {
   return memory.read(address, 4).readInt32LE();
 }
@@ -54,7 +46,9 @@ export function readU64(memory: Memory, address: bigint): bigint {
 }
 
 /** Same width as `readU64`; says that the value is an address. */
-export const readPointer = readU64;
+export function readPointer(memory: Memory, address: bigint): bigint {
+  return readU64(memory, address);
+}
 
 /** The NUL-terminated bytes at `address` as UTF-8, at most `limit` bytes of them. */
 export function readCString(memory: Memory, address: bigint, limit = 4096): string {

@@ -129,7 +129,7 @@ function readPackages(lines: readonly string[]): Readonly<Record<string, string>
   const versions = new Map(linesOf(lines, 'package').map(line => [line.split(' ')[0] ?? '', line.split(' ')[1] ?? '']));
   const packages: Record<string, string> = {};
   for (const line of linesOf(lines, 'owner')) {
-    const [names = '', path = ''] = [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)];
+    const [names, path] = [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)];
     const name = names.split(', ')[0] ?? '';
     const version = versions.get(name) ?? versions.get(name.split(':')[0] ?? '');
     const text = version === undefined ? name : `${name.split(':')[0]} ${version}`;
@@ -141,5 +141,6 @@ function readPackages(lines: readonly string[]): Readonly<Record<string, string>
 }
 
 function optional<Key extends string>(key: Key, value: string | undefined): { readonly [K in Key]?: string } {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript widens a computed key to string
   return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: string });
 }

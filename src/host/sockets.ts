@@ -68,7 +68,7 @@ function endpoint(text: string): string | undefined {
   const found = /^((?:[0-9A-F]{8}){1,4}):([0-9A-F]{4})$/i.exec(text);
   if (found?.[1] === undefined || found[2] === undefined) return undefined;
   const port = Number.parseInt(found[2], 16);
-  const bytes = (found[1].match(/.{8}/g) ?? []).flatMap(word => [...Buffer.from(word, 'hex').reverse()]);
+  const bytes = (found[1].match(/.{8}/g) ?? []).flatMap(word => [...Buffer.from(word, 'hex')].toReversed());
   return bytes.length === 4 ? `${bytes.join('.')}:${port}` : `[${address6(bytes)}]:${port}`;
 }
 
@@ -83,7 +83,7 @@ function address6(bytes: readonly number[]): string {
   const runs = [...`:${plain}:`.matchAll(/(?::0)+(?=:)/g)].map(run => run[0]).filter(run => run.length > 2);
   const longest = runs.reduce((most, run) => (run.length > most.length ? run : most), '');
   if (longest === '') return plain;
-  const [before = '', after = ''] = splitOnce(`:${plain}:`, `${longest}:`);
+  const [before, after] = splitOnce(`:${plain}:`, `${longest}:`);
   return `${before.slice(1)}::${after.slice(0, -1)}`;
 }
 

@@ -26,7 +26,8 @@ export class Code {
     if (name !== code.typeName)
       throw new MalformedPythonError(`${formatAddress(address)} is a "${name}", expected "${code.typeName}"`);
     const text = (offset: number) => heap.text(heap.pointer(address + BigInt(offset)));
-    const label = code.qualifiedName === undefined ? undefined : attempt(() => text(code.qualifiedName as number));
+    const { qualifiedName } = code;
+    const label = qualifiedName === undefined ? undefined : attempt(() => text(qualifiedName));
     this.#heap = heap;
     this.address = address;
     this.function = label ?? text(code.name) ?? '?';

@@ -12,22 +12,7 @@ export interface PythonTarget {
   /** Empty when nothing is known of them. */
   readonly modules: readonly Module[];
   /** Address in the process of a symbol that a module defines, by .symtab or .dynsym; undefined: not known. */
-  symbol(module: Module, name: string): bigint | undefined;
-}
-
-/** A core as a target: its symbols from the files of its modules where they are had, else from what was dumped. */
-export function describeTarget(core: CoreFile, modules: readonly Module[], memory: Memory = core.memory): PythonTarget {
-  const tables = new Map<Module, ModuleSymbols>();
-  return {
-    memory,
-    core,
-    modules,
-    symbol: (module, name) => {
-      const table = tables.get(module) ?? readModuleSymbols(module, memory);
-      tables.set(module, table);
-      return table.find(name)?.address;
-    },
-  };
+  readonly symbol: (module: Module, name: string) => bigint | undefined;
 }
 
 /** Address of a symbol in the first module that defines it; CPython's own modules are asked before the others. */

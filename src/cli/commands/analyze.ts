@@ -37,7 +37,7 @@ export const analyzeCommand: CommandSpec = {
     const asked = command.opts<AnalyzeOptions>();
     for (const dir of [...asked.modules, ...(asked.sources === undefined ? [] : [asked.sources])]) mustBeDirectory(dir);
     const subject = await subjectOf(named, options, io, asked);
-    const progress = showProgress(options, io);
+    const progress = await showProgress(options, io);
     try {
       const report = await analyze(
         subject,

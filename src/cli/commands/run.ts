@@ -114,7 +114,7 @@ async function execute(
   io: Io,
   fleet: Fleet | undefined,
 ): Promise<number> {
-  const progress = showProgress(options, io);
+  const progress = await showProgress(options, io);
   progress.done(`runbook ${runbook.name} (${isPackaged ? 'packaged' : runbook.path})`);
   const run = newRunId(runbook.name);
   const result = await executeRun({

@@ -46,7 +46,7 @@ export async function startHost({ name, release }: HostOptions): Promise<TestHos
   const folder = await mkdtemp(join(tmpdir(), 'hangar-host-'));
   const undo: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {
-    for (const each of undo.splice(0).reverse()) await each().catch(() => undefined);
+    for (const each of undo.splice(0).toReversed()) await each().catch(() => undefined);
     running.delete(stop);
   };
   running.add(stop);

@@ -16,7 +16,6 @@ export function frame(text: string, entry = true): PythonFrame {
   return { address: 0x1000n, code: 0x2000n, function: name, file: place.slice(0, colon), line, firstLine: line, entry };
 }
 
-export const inUserCode = undefined;
 export const call = (name: string, ...args: bigint[]): NonNullable<CoreThread['syscall']> => ({
   number: 0,
   name,

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Report, reportSchema } from '../../src/report/schema.ts';
+import { type Run, runSchema } from '../../src/runbook/run.ts';
+import { type Controller, makeController } from '../support/hosts/controller.ts';
+import { requireRoot } from '../support/hosts/require-root.ts';
+import type { Release } from '../support/hosts/root-filesystem.ts';
+import { type Cause, type Shop, type ShopPython, startShop } from '../support/hosts/shop.ts';
+import { startHost, type TestHost } from '../support/hosts/test-host.ts';
+
+const fleet: readonly (readonly [ShopPython, Release])[] = [
+  ['2.7', 'bullseye'],
+  ['3.9', 'bullseye'],
+  ['3.11', 'bookworm'],
+  ['3.13', 'trixie'],
+];
+
+describe.each(fleet)('a web service on Python %s', (python, release) => {
+  let host: TestHost;
+  let shop: Shop;
+  let controller: Controller;
+
+  beforeAll(async () => {
+    if (!requireRoot.isRoot) return;
+    host = await startHost({ name: 'web3', release });
+    shop = await startShop(host, python);
+    controller = await makeController([{ host, services: [shop.entry] }]);
+  });
+  afterAll(async () => {
+    await controller?.remove();
+    await host?.stop();
+  });
+
+  test('is left alone while it is healthy, lightly loaded', async context => {
+    requireRoot(context);
+    const before = await processes(shop);
+    const load = lightLoad(shop);
+    const result = await controller.run('hang', '--host', 'web3', '--format', 'json');
+    await load.stop();
+    const run = runSchema.parse(JSON.parse(result.stdout));
+    expect(result.code, result.stderr).toBe(0);
+    expect(run.hosts[0]?.status).toBe('finished');
+    expect(run.findings).toEqual([]);
+    expect(await processes(shop)).toBe(before);
+    expect((await host.run('ls -A /var/tmp')).stdout).toBe('');
+  });
+
+  test('is explained, secured and brought back when it hangs for several causes at once', async context => {
+    requireRoot(context);
+    const causes: readonly Cause[] = ['busy', 'deadlock-stock', 'deadlock-cart', 'recv'];
+    await shop.hang(causes);
+    const { run, report } = await hang(controller);
+
+    expect(run.exitCode).toBe(0);
+    expect(report.candidates?.[0]).toMatchObject({ state: 'hung', chosen: true });
+    expect(report.findings.map(({ class: kind }) => kind).sort(compare)).toEqual([
+      'blocking-io',
+      'busy-loop',
+      'deadlock',
+    ]);
+    const [busy] = rootsOf(report, 'busy-loop');
+    expect(busy).toMatchObject(placeOf(shop, 'busy'));
+    const [recv] = rootsOf(report, 'blocking-io');
+    expect(recv).toMatchObject(placeOf(shop, 'recv'));
+    expect(
+      rootsOf(report, 'deadlock')
+        .map(({ line }) => line)
+        .sort((a, b) => a - b),
+    ).toEqual([shop.line('deadlock-stock'), shop.line('deadlock-cart')]);
+    expect(report.findings.find(({ class: kind }) => kind === 'deadlock')?.confidence).toBe('proven');
+    // Every hung thread stands where it stands, and the others are no application threads.
+    const busyThreads = report.threads.filter(({ role }) => role === 'application');
+    expect(busyThreads.map(thread => thread.python[0]?.line).sort((a, b) => (a ?? 0) - (b ?? 0))).toEqual(
+      causes.map(cause => shop.line(cause)).sort((a, b) => a - b),
+    );
+    const source = busyThreads.find(({ lwp }) => lwp === busy?.lwp)?.python[0]?.source;
+    expect(source).toMatchObject({ status: 'as-run' });
+    expect(source?.lines.join('\n')).toContain('while True: pass');
+    expect(busyThreads.find(({ lwp }) => lwp === busy?.lwp)?.request).toEqual({ method: 'GET', path: '/busy' });
+    expect(report.capture).toMatchObject({ method: 'gcore' });
+    expect(report.recovery).toMatchObject({ succeeded: true });
+    expect(await shop.get('/health')).toBe(200);
+    expect((await host.run('find /var/tmp -type f')).stdout).toBe('');
+    expect(JSON.stringify(run)).not.toContain('secret-value');
+  });
+
+  test('gives merged stacks in the order C, Python, C', async context => {
+    requireRoot(context);
+    await shop.hang(['busy', 'recv', 'sleep', 'till']);
+    const { report } = await hang(controller);
+    const thread = report.threads.find(({ python: [frame] }) => frame?.line === shop.line('recv'));
+    expect(thread?.stack.map(entry => ('native' in entry ? 'c' : 'python')).join(' ')).toMatch(/^c (c )*python (.*)c$/);
+  });
+});
+
+test('is told where a busy loop of one request hangs a service of one thread', async context => {
+  requireRoot(context);
+  const host = await startHost({ name: 'web3', release: 'bullseye' });
+  try {
+    const shop = await startShop(host, '2.7', { threads: 1 });
+    const controller = await makeController([{ host, services: [shop.entry] }]);
+    await shop.hang(['busy']);
+    const result = await controller.run('hang', '--host', 'web3');
+    expect(result.code, result.stderr).toBe(0);
+    const [first] = result.stdout.split('\n');
+    expect(first).toMatch(/^busy-loop: /);
+    expect(first).toContain(`recount_stock (/srv/shop/shop.py:${shop.line('busy')}: \`while True: pass`);
+    expect(first).toContain('GET /busy');
+    await controller.remove();
+  } finally {
+    await host.stop();
+  }
+});
+
+async function hang(controller: Controller): Promise<{ readonly run: Run; readonly report: Report }> {
+  const result = await controller.run('hang', '--host', 'web3', '--format', 'json');
+  const run = runSchema.parse(JSON.parse(result.stdout));
+  expect(run.hosts[0]?.error, result.stderr).toBeUndefined();
+  return { run, report: reportSchema.parse(run.hosts[0]?.report) };
+}
+
+function rootsOf({ findings }: Report, kind: string) {
+  return findings.find(each => each.class === kind)?.roots ?? [];
+}
+
+function placeOf(shop: Shop, cause: Cause) {
+  return { function: shop.function(cause), file: shop.file, line: shop.line(cause) };
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
+
+/** Start times of all processes but the ones that ask. */
+async function processes({ host }: Shop): Promise<string> {
+  const { stdout } = await host.run("ps -eo pid,lstart,args | grep -E 'apache|python' | grep -v grep");
+  return stdout;
+}
+
+function lightLoad(shop: Shop): { stop(): Promise<void> } {
+  let isOn = true;
+  const work = (async () => {
+    while (isOn) await shop.get('/prices?seconds=0.05');
+  })();
+  return {
+    async stop() {
+      isOn = false;
+      await work;
+    },
+  };
+}
