@@ -1,7 +1,6 @@
 import type { CoreFile, Segment } from '../corefile/core.ts';
 import { type Memory, readU32 } from '../corefile/memory.ts';
 import type { Module } from '../corefile/module.ts';
-import { type ModuleSymbols, readModuleSymbols } from '../corefile/symbols.ts';
 import { attempt } from './heap.ts';
 
 /** What the walker is given of a process. */

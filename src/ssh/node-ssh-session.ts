@@ -10,6 +10,14 @@ const defaultSeconds = 60;
 const defaultOutputBytes = 16 * 1024 * 1024;
 const stderrBytes = 64 * 1024;
 
+type Ended = Pick<RemoteResult, 'exitCode' | 'signal'>;
+
+interface OpenChannel {
+  readonly channel: ClientChannel;
+  /** How the command ended; undefined until the host says so. */
+  readonly ended: () => Ended | undefined;
+}
+
 /** The session port over a connection that node-ssh made. */
 export class NodeSshSession implements SshSession {
   readonly host: Host;
@@ -80,13 +88,9 @@ export class NodeSshSession implements SshSession {
 
   async #execute(command: RemoteCommand, sink: Writable, options: RunOptions): Promise<RemoteResult> {
     options.signal?.throwIfAborted();
-    const channel = await this.#openChannel(command);
+    const { channel, ended } = await this.#openChannel(command);
     const seconds = options.timeoutSeconds ?? defaultSeconds;
     const stderr = keepTail(channel.stderr);
-    let exit: Pick<RemoteResult, 'exitCode' | 'signal'> | undefined;
-    channel.once('exit', (code: number | null, signal?: string) => {
-      exit = code === null ? signalled(signal ?? 'KILL') : { exitCode: code };
-    });
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => settle(options.signal?.reason ?? this.#cancelled());
       const lost = (): void => settle(this.#connectionLost());
@@ -109,23 +113,27 @@ export class NodeSshSession implements SshSession {
       pour(channel, sink, settle);
       channel.once('error', settle);
       // A connection that breaks closes its channels just before it says so itself.
-      channel.once('close', () => setImmediate(() => settle(exit === undefined ? this.#connectionLost() : undefined)));
+      channel.once('close', () =>
+        setImmediate(() => settle(ended() === undefined ? this.#connectionLost() : undefined)),
+      );
       channel.end(command.stdin);
     });
+    const exit = ended();
     if (this.#lost !== undefined || exit === undefined) throw this.#connectionLost();
     sink.end();
     await finished(sink, { readable: false });
     return { ...exit, stdout: Buffer.alloc(0), stderr: stderr() };
   }
 
-  #openChannel({ line }: RemoteCommand): Promise<ClientChannel> {
+  #openChannel({ line }: RemoteCommand): Promise<OpenChannel> {
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) return reject(this.#connectionLost());
       const lost = (): void => reject(this.#connectionLost());
       this.#onLost.add(lost);
       this.#client.exec(line, (cause, channel) => {
         this.#onLost.delete(lost);
-        if (cause === undefined) resolve(channel);
+        // At once: the end of a short command may come in the same packet as the channel.
+        if (cause === undefined) resolve({ channel, ended: listenForExit(channel) });
         else reject(this.#lost === undefined ? this.#noChannel(cause) : this.#connectionLost());
       });
     });
@@ -189,6 +197,14 @@ export class NodeSshSession implements SshSession {
   }
 }
 
+function listenForExit(channel: ClientChannel): () => Ended | undefined {
+  let ended: Ended | undefined;
+  channel.once('exit', (code: number | null, signal?: string) => {
+    ended = code === null ? signalled(signal ?? 'KILL') : { exitCode: code };
+  });
+  return () => ended;
+}
+
 /** Moves stdout into the sink no faster than that takes it. */
 function pour(channel: ClientChannel, sink: Writable, fail: (error: Error) => void): void {
   sink.once('error', fail);
@@ -207,7 +223,8 @@ function keepTail(stderr: NodeJS.ReadableStream): () => string {
   return () => tail.toString('utf8');
 }
 
-function signalled(name: string): Pick<RemoteResult, 'exitCode' | 'signal'> {
+function signalled(text: string): Ended {
+  const name = text.replace(/^SIG/, '');
   const [, number] = Object.entries(constants.signals).find(([each]) => each === `SIG${name}`) ?? [];
   return { exitCode: 128 + (number ?? 0), signal: name };
 }

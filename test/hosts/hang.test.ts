@@ -137,13 +137,13 @@ async function processes({ host }: Shop): Promise<string> {
 }
 
 function lightLoad(shop: Shop): { stop(): Promise<void> } {
-  let isOn = true;
+  const over = new AbortController();
   const work = (async () => {
-    while (isOn) await shop.get('/prices?seconds=0.05');
+    while (!over.signal.aborted) await shop.get('/prices?seconds=0.05');
   })();
   return {
     async stop() {
-      isOn = false;
+      over.abort();
       await work;
     },
   };
