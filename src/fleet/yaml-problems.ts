@@ -33,7 +33,10 @@ export class YamlFile {
 
   /** Adds a problem with the value (or, with `atKey`, the key) at `path`; the nearest place that exists counts. */
   add(path: YamlPath, message: string, { atKey = false, within = 0 } = {}): void {
-    this.#problems.push({ offset: this.offsetOf(path, atKey) + within, message });
+    this.#problems.push({
+      offset: this.offsetOf(path, atKey) + (within > 0 ? within + this.#quote(path) : 0),
+      message,
+    });
   }
 
   /** The file's value in the shape of `schema`; undefined when it has another, which is then told. */
@@ -45,7 +48,13 @@ export class YamlFile {
     return undefined;
   }
 
-  /** Where the text of a plain or quoted scalar begins, behind its quote. */
+  /** A quoted text begins one character behind its value. */
+  #quote(path: YamlPath): number {
+    const value = this.document.getIn(path, true);
+    return isScalar(value) && (value.type === 'QUOTE_DOUBLE' || value.type === 'QUOTE_SINGLE') ? 1 : 0;
+  }
+
+  /** Where the value at `path` begins, or its key. */
   offsetOf(path: YamlPath, atKey = false): number {
     for (let length = path.length; length > 0; length--) {
       const key = keyNode(this.document, path.slice(0, length));

@@ -121,13 +121,18 @@ class HostProgress<Context> {
     return continueOnError.evaluate(this.#values()) === true;
   }
 
-  /** What expressions read; a step that has not succeeded is absent. */
+  /** What expressions read; a step that has not succeeded has no outputs. */
   #values() {
     const { name, address, labels } = this.#host;
-    const succeeded = [...this.#done].filter(([, { record }]) => record.status === 'succeeded');
+    const { steps, always } = this.#environment.runbook;
+    const outputsOf = (id: string): unknown => {
+      const record = this.#done.get(id)?.record;
+      // Empty, not missing: has(steps.a.b) reads steps.a.
+      return record?.status === 'succeeded' ? record.outputs : {};
+    };
     return {
       params: this.#environment.params,
-      steps: Object.fromEntries(succeeded.map(([id, { record }]) => [id, record.outputs])),
+      steps: Object.fromEntries([...steps, ...always].map(({ id }) => [id, outputsOf(id)])),
       host: { name, labels, ...(address !== undefined && { address }) },
       run: { id: this.#environment.run },
     };

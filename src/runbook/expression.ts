@@ -136,7 +136,13 @@ class Walk {
       return;
     }
     this.reads.add(path.join('.'));
-    this.#mustExist(asked, path);
+    if (!this.#mustExist(asked, path)) return;
+    const isStep = path.length === 2 && path[0] === 'steps';
+    if (isStep)
+      this.problems.push({
+        offset: asked.range.start,
+        message: `ask for one of its outputs: has(${path.join('.')}.NAME)`,
+      });
   }
 
   #read(node: ASTNode, path: readonly string[], present: ReadonlySet<string>, mayBeAbsent: boolean): void {

@@ -70,6 +70,9 @@ export function isSystemModule(module: string | undefined): boolean {
 const calledFunction =
   /^(?:builtin_|_?sre_|SRE\(|_sre_|pattern_|_*PyCFunction|cfunction_|method_vectorcall|time_|EVP_|_hashlib|itertools_|zlib_|_json|scan_once|_pickle|list_sort|listsort|list_extend|deque_|math_)/;
 
+/** What stands between byte code and every C function that it calls. */
+const glue = /^(?:_*PyCFunction|cfunction_|method_vectorcall)/;
+
 /** Whether a C function is one that Python code calls, and no quick one. */
 export function isCalledFunction(name: string): boolean {
   return calledFunction.test(plainName(name)) && !quick.has(plainName(name));
@@ -107,8 +110,9 @@ export function runningNative(frames: readonly NativeFrame[], pythonVersion: str
   if (foreign !== undefined) return nameOf(foreign);
   const called = inner.filter(({ function: name }) => name !== undefined && calledFunction.test(plainName(name)));
   const named =
-    called.find(({ function: name }) => !/^(?:_*PyCFunction|cfunction_|method_vectorcall)/.test(name ?? '')) ??
-    called.at(-1);
+    called.find(({ function: name }) => !glue.test(name ?? '')) ??
+    // Glue on its own is a call that begins or ends: byte code at work.
+    (glue.test(inner[0]?.function ?? '') ? undefined : called.at(-1));
   if (named === undefined || quick.has(plainName(named.function ?? ''))) return undefined;
   return nameOf(named);
 }

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { analyze } from '../../src/analyze.ts';
+import { openCore } from '../../src/corefile/open-core.ts';
+import type { ProcessEvidence } from '../../src/host/evidence.ts';
+import { readEvidence } from '../../src/host/read-evidence.ts';
+import type { Report } from '../../src/report/schema.ts';
+import { directorySources } from '../../src/steps/source-lookup.ts';
+import { privateDir } from './cores.ts';
+import type { Target } from './targets.ts';
+
+const run = promisify(execFile);
+const program = join(import.meta.dirname, '..', '..', 'src', 'host', 'program.sh');
+
+export interface AnalysedTarget {
+  readonly report: Report;
+  /** Path of its core; gone after `remove`. */
+  readonly core: string;
+  readonly remove: () => void;
+}
+
+/** What the host program says of a process of this machine. */
+export async function evidenceOf(pid: number): Promise<ProcessEvidence> {
+  const { stdout } = await run('sh', [program, 'evidence', `pid=${pid}`], { maxBuffer: 64 * 1024 * 1024 });
+  const evidence = readEvidence(stdout);
+  if (evidence === undefined) throw new Error('the evidence breaks off');
+  return evidence;
+}
+
+/** Takes evidence and core of a target as a run does, and analyses them. */
+export async function analyzeTarget(
+  { pid, truth }: Target,
+  { native = true, withEvidence = true } = {},
+): Promise<AnalysedTarget> {
+  const { dir, remove } = privateDir();
+  try {
+    const evidence = withEvidence ? await evidenceOf(pid) : undefined;
+    await run('gcore', ['-o', join(dir, 'core'), String(pid)]);
+    const core = join(dir, `core.${pid}`);
+    const report = await analyze(
+      { core, case: 'test', host: { name: 'test' }, sources: directorySources('/'), ...(evidence && { evidence }) },
+      { findFiles: () => new Map(), searched: [], native, hash: false, showQuery: false },
+    );
+    if (truth.threads.length === 0) throw new Error('the target has no threads');
+    return { report, core, remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+/** Evidence entries of a report that are not what the core holds at their address. */
+export async function misquoted({ findings }: Report, path: string): Promise<readonly string[]> {
+  const core = await openCore(path);
+  try {
+    return findings
+      .flatMap(({ evidence }) => evidence)
+      .flatMap(({ text, address, value, bytes = 8 }) => {
+        if (address === undefined || value === undefined) return [];
+        const held = core.memory.read(BigInt(address), bytes);
+        const number = [...held].reduceRight((sum, byte) => sum * 256n + BigInt(byte), 0n);
+        return number === BigInt(value) ? [] : [`${text}: ${address} holds 0x${number.toString(16)}, quoted ${value}`];
+      });
+  } finally {
+    core.close();
+  }
+}
