@@ -12,7 +12,6 @@ import { readModules } from './corefile/read-modules.ts';
 import { resolveModules } from './corefile/resolve-modules.ts';
 import { type ModuleSymbols, readModuleSymbols } from './corefile/symbols.ts';
 import type { ProcessEvidence } from './host/evidence.ts';
-import { readNativeStacks } from './native/read-native-stacks.ts';
 import type { NativeStacks } from './native/stacks.ts';
 import type { PythonProcess } from './python/process.ts';
 import { readPython } from './python/read-python.ts';
@@ -143,8 +142,9 @@ async function nativeOf(
   modules: readonly Module[],
   { native, signal }: AnalysisOptions,
 ): Promise<NativeStacks> {
-  if (native) return readNativeStacks({ core, modules, ...(signal && { signal }) });
-  return { threads: [], gaps: [{ what: 'native stacks', why: 'not asked for (--no-native)' }] };
+  if (!native) return { threads: [], gaps: [{ what: 'native stacks', why: 'not asked for (--no-native)' }] };
+  const { readNativeStacks } = await import('./native/read-native-stacks.ts');
+  return readNativeStacks({ core, modules, ...(signal && { signal }) });
 }
 
 function describeProcess(

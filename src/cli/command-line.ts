@@ -2,27 +2,62 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, CommanderError } from 'commander';
 import { HangarError } from '../errors.ts';
-import { analyzeCommand } from './commands/analyze.ts';
-import { hostsCommand } from './commands/hosts.ts';
-import { listCommand } from './commands/list.ts';
-import { runbookCommand } from './commands/run.ts';
-import { runsCommand } from './commands/runs.ts';
-import { schemaCommand } from './commands/schema.ts';
-import { showCommand } from './commands/show.ts';
-import { validateCommand } from './commands/validate.ts';
 import { formats, type GlobalOptions, type Io } from './io.ts';
 import { exitCodeOf, printError } from './output.ts';
 import { addCommand, type CommandSpec, createProgram } from './program.ts';
 
-const commands: readonly CommandSpec[] = [
-  listCommand,
-  validateCommand,
-  schemaCommand,
-  hostsCommand,
-  runsCommand,
-  showCommand,
-  analyzeCommand,
-];
+/** Each is loaded when it is asked for: the command line starts at once. */
+const commands: ReadonlyMap<string, LazyCommand> = new Map([
+  [
+    'list',
+    { summary: 'runbooks and their params', load: async () => (await import('./commands/list.ts')).listCommand },
+  ],
+  [
+    'validate',
+    {
+      summary: 'problems of fleet files and runbooks, with file:line:column',
+      load: async () => (await import('./commands/validate.ts')).validateCommand,
+    },
+  ],
+  [
+    'schema',
+    {
+      summary: 'JSON Schema of a file or a result: runbook, fleet, run, report, event',
+      load: async () => (await import('./commands/schema.ts')).schemaCommand,
+    },
+  ],
+  [
+    'hosts',
+    {
+      summary: 'the inventory: each host, reachable or not and why',
+      load: async () => (await import('./commands/hosts.ts')).hostsCommand,
+    },
+  ],
+  [
+    'runs',
+    {
+      summary: 'runs of this controller and their cases, the newest first',
+      load: async () => (await import('./commands/runs.ts')).runsCommand,
+    },
+  ],
+  [
+    'show',
+    { summary: 'a run, or the report of a case', load: async () => (await import('./commands/show.ts')).showCommand },
+  ],
+  [
+    'analyze',
+    {
+      summary: 'what a core, or the core of a case, waits for',
+      load: async () => (await import('./commands/analyze.ts')).analyzeCommand,
+    },
+  ],
+]);
+
+interface LazyCommand {
+  /** One line for `runbook --help`. */
+  readonly summary: string;
+  readonly load: () => Promise<CommandSpec>;
+}
 
 /** Runs one command line and resolves with the exit code (contract, `Exit codes`). Prints every error itself. */
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<number> {
@@ -40,26 +75,28 @@ export async function runCommandLine(argv: readonly string[], io: Io): Promise<n
 async function dispatch(argv: readonly string[], io: Io): Promise<number> {
   let exitCode = 0;
   const program = createProgram(io);
-  for (const spec of [...commands, ...(await asRunbook(argv, io))])
-    addCommand(program, spec, async command => {
+  const name = commandName(argv);
+  for (const [each, { summary, load }] of commands) {
+    const spec = each === name ? await load() : { run: async () => 0 };
+    addCommand(program, { name: each, summary, ...spec }, async command => {
       exitCode = await spec.run(command, globalOptions(command, io), io);
     });
+  }
+  if (name !== undefined && !commands.has(name)) {
+    const { summary, spec } = await asRunbook(name, argv, io);
+    addCommand(program, { name, summary, ...spec }, async command => {
+      exitCode = await spec.run(command, globalOptions(command, io), io);
+    });
+  }
   if (argv.length === 0) program.help();
   await program.parseAsync([...argv], { from: 'user' });
   return exitCode;
 }
 
 /** The runbook that the command line names, as a command whose options are its params. */
-async function asRunbook(argv: readonly string[], io: Io): Promise<readonly CommandSpec[]> {
-  const name = commandName(argv);
-  if (name === undefined || commands.some(command => command.name === name)) return [];
-  return [
-    await runbookCommand(name, {
-      fleet: optionValue(argv, '--fleet'),
-      cwd: io.cwd,
-      commands: commands.map(command => command.name),
-    }),
-  ];
+async function asRunbook(name: string, argv: readonly string[], io: Io) {
+  const { runbookCommand } = await import('./commands/run.ts');
+  return runbookCommand(name, { fleet: optionValue(argv, '--fleet'), cwd: io.cwd, commands: [...commands.keys()] });
 }
 
 function globalOptions(command: Command, io: Io): GlobalOptions {

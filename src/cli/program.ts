@@ -1,11 +1,8 @@
 import { Command, Option } from 'commander';
 import { formats, type GlobalOptions, type Io } from './io.ts';
 
-/** One command of the command line. */
+/** What one command of the command line takes and does. */
 export interface CommandSpec {
-  readonly name: string;
-  /** One line for `runbook --help`. */
-  readonly summary: string;
   /** Declares its arguments and options. */
   declare?(command: Command): void;
   /** Resolves with the exit code; `command` gives arguments (`processedArgs`) and options (`opts()`). */
@@ -32,7 +29,11 @@ export function createProgram(io: Io): Command {
 }
 
 /** Adds a command that speaks and ends as the program does; `act` runs it once it is parsed. */
-export function addCommand(program: Command, spec: CommandSpec, act: (command: Command) => Promise<void>): void {
+export function addCommand(
+  program: Command,
+  spec: CommandSpec & { readonly name: string; readonly summary: string },
+  act: (command: Command) => Promise<void>,
+): void {
   const command = program.createCommand(spec.name).copyInheritedSettings(program).description(spec.summary);
   spec.declare?.(command);
   command.action(() => act(command));

@@ -129,7 +129,7 @@ function* bySymbol(target: PythonTarget, layout: Layout): Candidates {
       return;
     }
     case 'static-head': {
-      const head = findSymbol(target, runtime.head);
+      const head = findSymbol(target, runtime.head) ?? returnedVariable(target, 'PyInterpreterState_Head');
       if (head !== undefined)
         yield () => {
           const heap = new Heap(target.memory, layout);
@@ -140,6 +140,23 @@ function* bySymbol(target: PythonTarget, layout: Layout): Candidates {
     default:
       runtime satisfies never;
   }
+}
+
+/**
+ * The variable that an exported function does nothing but return, read from its code: a static name is lost when a file
+ * is stripped, the function stays (Python/pystate.c, 2.7). Undefined for other code, and on other machines.
+ */
+function returnedVariable(target: PythonTarget, name: string): bigint | undefined {
+  const start = findSymbol(target, name);
+  if (start === undefined || target.core.machine !== 'x86_64') return undefined;
+  return attempt(() => {
+    const code = target.memory.read(start, 16);
+    // endbr64, where the compiler put one.
+    const at = code.readUInt32LE() === 0xfa1e0ff3 ? 4 : 0;
+    // mov rax, [rip + displacement]; ret
+    const isThat = code.readUIntBE(at, 3) === 0x488b05 && code[at + 7] === 0xc3;
+    return isThat ? start + BigInt(at + 7 + code.readInt32LE(at + 3)) : undefined;
+  });
 }
 
 /** A runtime that describes itself starts with a cookie. */

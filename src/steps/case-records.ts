@@ -6,7 +6,7 @@ import { HangarError } from '../errors.ts';
 import type { ProcessEvidence } from '../host/evidence.ts';
 import { readEvidence } from '../host/read-evidence.ts';
 import { type Report, reportSchema } from '../report/schema.ts';
-import { fetchedSources, sourceRecordSchema } from './source-lookup.ts';
+import { fetchedSources } from './source-lookup.ts';
 
 /** What `find-process` saw: why this process. */
 export const foundSchema = z.object({
@@ -65,6 +65,19 @@ export const modulesSchema = z.object({
   sentBytes: z.number(),
   gaps: z.array(z.object({ what: z.string(), why: z.string(), fix: z.string().exactOptional() })),
 });
+
+/** What was fetched of the sources that frames name: path on the host → content in the source store. */
+export const sourceRecordSchema = z.array(
+  z.object({
+    path: z.string(),
+    /** Absent: it could not be had. */
+    sha256: z.string().optional(),
+    /** ISO 8601 UTC, by the host's clock. */
+    modifiedAt: z.string().optional(),
+    why: z.string().optional(),
+  }),
+);
+export type SourceRecord = z.infer<typeof sourceRecordSchema>;
 
 /** What became of the service. */
 export const recoverySchema = z.object({

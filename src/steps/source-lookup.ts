@@ -1,20 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { SourceLookup, SourceText } from '../report/thread.ts';
-
-/** What was fetched of the sources that frames name: path on the host → content in the source store. */
-export const sourceRecordSchema = z.array(
-  z.object({
-    path: z.string(),
-    /** Absent: it could not be had. */
-    sha256: z.string().optional(),
-    /** ISO 8601 UTC, by the host's clock. */
-    modifiedAt: z.string().optional(),
-    why: z.string().optional(),
-  }),
-);
-export type SourceRecord = z.infer<typeof sourceRecordSchema>;
+import type { SourceRecord } from './case-records.ts';
 
 /** The kernel tells in whole seconds when it was started: a process seems to begin up to a second too early (milliseconds). */
 const clockGrain = 1000;

@@ -4,7 +4,6 @@ import { type AnalysisOptions, analyze, type Subject } from '../../analyze.ts';
 import { indexElfFiles } from '../../corefile/index-files.ts';
 import { HangarError } from '../../errors.ts';
 import { renderReport } from '../../report/render.ts';
-import { subjectOfCase } from '../../steps/case-records.ts';
 import { directorySources } from '../../steps/source-lookup.ts';
 import { storedModules } from '../../steps/stored-modules.ts';
 import type { GlobalOptions, Io } from '../io.ts';
@@ -21,8 +20,6 @@ interface AnalyzeOptions {
 }
 
 export const analyzeCommand: CommandSpec = {
-  name: 'analyze',
-  summary: 'what a core, or the core of a case, waits for',
   declare: command =>
     command
       .argument('<core|case>', 'a core file (also .zst), a case folder, or the id of a case')
@@ -61,6 +58,7 @@ async function subjectOf(named: string, options: GlobalOptions, io: Io, asked: A
   const sources = asked.sources === undefined ? {} : { sources: directorySources(resolve(io.cwd, asked.sources)) };
   if (existsSync(path) && !statSync(path).isDirectory())
     return { core: path, case: basename(path), host: { name: 'unknown' }, ...sources };
+  const { subjectOfCase } = await import('../../steps/case-records.ts');
   return { ...(await subjectOfCase(options.state, existsSync(path) ? path : named)), ...sources };
 }
 

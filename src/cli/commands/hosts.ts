@@ -18,8 +18,6 @@ interface Reach {
 }
 
 export const hostsCommand: CommandSpec = {
-  name: 'hosts',
-  summary: 'the inventory: each host, reachable or not and why',
   declare: command =>
     command
       .option('--host <selector...>', 'name, web*, role=web, all', ['all'])

@@ -7,8 +7,6 @@ import { type FoundRunbook, findRunbooks } from '../runbooks.ts';
 import { table } from '../table.ts';
 
 export const listCommand: CommandSpec = {
-  name: 'list',
-  summary: 'runbooks and their params',
   declare: command => command.option('--steps', 'the step kinds that a runbook can use', false),
   async run(command, options, io) {
     if (command.opts<{ steps: boolean }>().steps) {

@@ -33,13 +33,11 @@ interface Asked {
 export async function runbookCommand(
   name: string,
   where: { readonly fleet: string | undefined; readonly cwd: string; readonly commands: readonly string[] },
-): Promise<CommandSpec> {
+): Promise<{ readonly summary: string; readonly spec: CommandSpec }> {
   const fleetPath = where.fleet ?? findFleetFile(where.cwd);
   const found = await findRunbook(name, { ...where, ...(fleetPath !== undefined && { fleetPath }) });
   const { runbook } = found;
-  return {
-    name,
-    summary: runbook.summary,
+  const spec: CommandSpec = {
     declare(command) {
       command
         .option('--host <selector>', 'name, web*, role=web, all; repeatable', collect, [])
@@ -57,6 +55,7 @@ export async function runbookCommand(
       return execute(found, params, hosts, options, io, fleet);
     },
   };
+  return { summary: runbook.summary, spec };
 }
 
 function collect(value: string, previous: readonly string[]): readonly string[] {

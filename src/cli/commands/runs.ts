@@ -5,8 +5,6 @@ import type { CommandSpec } from '../program.ts';
 import { table } from '../table.ts';
 
 export const runsCommand: CommandSpec = {
-  name: 'runs',
-  summary: 'runs of this controller and their cases, the newest first',
   async run(_command, options, io) {
     const store = fileRunStore(options.state);
     const cases = await listCases(options.state);

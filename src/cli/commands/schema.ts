@@ -15,8 +15,6 @@ const schemas: ReadonlyMap<string, () => unknown> = new Map([
 ]);
 
 export const schemaCommand: CommandSpec = {
-  name: 'schema',
-  summary: 'JSON Schema of a file or a result: runbook, fleet, run, report, event',
   declare: command => command.argument('<what>', [...schemas.keys()].join(', ')),
   async run(command, options, io) {
     const what = String(command.processedArgs[0]);

@@ -10,8 +10,6 @@ import type { CommandSpec } from '../program.ts';
 import { renderRun } from '../render-run.ts';
 
 export const showCommand: CommandSpec = {
-  name: 'show',
-  summary: 'a run, or the report of a case',
   declare: command => command.argument('<run|case>', 'id of a run, id or folder of a case'),
   async run(command, options, io) {
     const asked = String(command.processedArgs[0]);

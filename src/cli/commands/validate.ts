@@ -11,8 +11,6 @@ import type { CommandSpec } from '../program.ts';
 import { findRunbooks } from '../runbooks.ts';
 
 export const validateCommand: CommandSpec = {
-  name: 'validate',
-  summary: 'problems of fleet files and runbooks, with file:line:column',
   declare: command => command.argument('[file...]', 'default: the fleet file and every runbook'),
   async run(command, options, io) {
     const [files = []] = command.processedArgs;

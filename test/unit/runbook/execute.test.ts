@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import { array, assert, asyncProperty, constantFrom } from 'fast-check';
 import { expect, test } from 'vitest';
 import { HangarError } from '../../../src/errors.ts';
 import { fileRunStore } from '../../../src/runbook/file-run-store.ts';
@@ -156,9 +156,9 @@ test('no host is begun any more once maxFailures of them have failed', async () 
 });
 
 test('always runs whatever happens to the steps, and needs are respected', async () => {
-  const outcome = fc.constantFrom('ok', 'step', 'unreachable');
-  await fc.assert(
-    fc.asyncProperty(fc.array(outcome, { minLength: 1, maxLength: 5 }), async outcomes => {
+  const outcome = constantFrom('ok', 'step', 'unreachable');
+  await assert(
+    asyncProperty(array(outcome, { minLength: 1, maxLength: 5 }), async outcomes => {
       const log = makeLog();
       for (const [at, each] of outcomes.entries())
         if (each !== 'ok') log.failures.set(`s${at}`, [failure('X', each === 'step' ? 'step' : 'unreachable')]);

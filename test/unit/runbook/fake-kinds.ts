@@ -40,8 +40,8 @@ function kind(
     commands: ({ name: asked = '<name>' }) => [`${name} ${asked}`],
     async run(asked, log, runtime) {
       log.done.push(asked.name);
-      const failure = log.failures.get(asked.name)?.shift();
-      if (failure) throw failure;
+      const planned = log.failures.get(asked.name)?.shift();
+      if (planned) throw planned;
       await act(asked, runtime);
       return { said: asked.name, state: 'hung', ...(asked.count !== undefined && { count: asked.count }) };
     },
