@@ -461,6 +461,8 @@ mv "$directory/exit.new" "$directory/exit"
 verb_core() {
   limit=${limit:-240} reserve=${reserve:-16777216}
   need_number limit "$limit" && need_number reserve "$reserve"
+  # To timeout(1) 0 means no limit at all.
+  [ "$limit" -gt 0 ] || fail USAGE 2 "limit '$limit' is not above 0"
   need_process
   state_before=$process_state
   command -v gdb >/dev/null 2>&1 || fail GDB_MISSING 11 'gdb is not installed on this host'
