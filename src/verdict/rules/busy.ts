@@ -34,7 +34,8 @@ function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidenc
   if (states.length < 2) return onCpu ? 'suspected' : undefined;
   const always = states.every(state => state === 'running');
   if (always && cpu >= 80 && onCpu) return 'proven';
-  if (cpu >= 80 || (always && cpu >= 30 && onCpu)) return 'likely';
+  // Runnable all the time: how much of a core it got is a matter of what else the host does.
+  if (cpu >= 80 || (always && cpu >= 10 && onCpu)) return 'likely';
   // Several that compete for one GIL share one core.
   return cpu >= 20 && sharedCpu(thread, all) >= 80 ? 'likely' : undefined;
 }

@@ -86,9 +86,18 @@ describe.each([
   });
 
   test('ends a gdb that takes too long, and the process goes on', async () => {
-    expect(
-      await failure('core', `pid=${target.pid}`, 'name=0123456789abcdef', `dir=${folder}`, 'limit=0'),
-    ).toBeDefined();
+    const slow = join(folder, 'gdb');
+    writeFileSync(slow, '#!/bin/sh\ncase $1 in --version) echo "GNU gdb 13.1" ;; *) sleep 60 ;; esac\n', {
+      mode: 0o755,
+    });
+    const before = process.env['PATH'];
+    process.env['PATH'] = `${folder}:${before}`;
+    try {
+      const args = ['core', `pid=${target.pid}`, 'name=0123456789abcdef', `dir=${folder}`, 'limit=1'];
+      expect(await failure(...args)).toBe('GCORE_TIMEOUT');
+    } finally {
+      process.env['PATH'] = before;
+    }
     expect(readFileSync(`/proc/${target.pid}/stat`, 'utf8')).toMatch(/\) [SR] /);
     expect(existsSync(join(folder, '0123456789abcdef'))).toBe(false);
   });
