@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 const needed = {
   gdb: 'gdb',
   gcc: 'gcc',
+  mmdebstrap: 'mmdebstrap',
   zstd: 'zstd',
   'openssh-server': '/usr/sbin/sshd',
   'openssh-client': 'ssh',
