@@ -17,7 +17,7 @@ export interface Decision {
   readonly reasons: readonly string[];
   /** Each process that runs Python, the chosen one first. */
   readonly candidates: readonly Candidate[];
-  /** A busy thread was seen but not for long enough to say more: look again for some seconds. */
+  /** A second was too short to be sure: look again for some seconds, in which a busy machine matters less. */
   readonly lookLonger: boolean;
 }
 
@@ -37,7 +37,9 @@ export function decide(watched: Watched): Decision | undefined {
     reasons: chosen.reasons,
     candidates: looked.map(({ pid, state, reasons }) => ({ pid, state, reasons, chosen: pid === chosen.pid })),
     lookLonger:
-      chosen.state !== 'hung' && looked.some(({ signs }) => signs.busy !== undefined && signs.seconds < longLook),
+      chosen.signs.seconds < longLook &&
+      (chosen.state === 'unsure' ||
+        (chosen.state === 'healthy' && looked.some(({ signs }) => signs.busy !== undefined))),
   };
 }
 

@@ -99,7 +99,7 @@ test('without gdb no core is taken and nothing is restarted; the fix prepares th
   try {
     const text = await controller.run('hang', '--host', 'web3', '--service', 'shop');
     expect(text.code).toBe(3);
-    expect(text.stdout.split('\n')[0]).toMatch(
+    expect(text.stdout.split('\n')[0], text.stdout + text.stderr).toMatch(
       /SHOP IS STILL DOWN; restart it: runbook hang --host web3 --on-capture-failure recover/,
     );
     expect(text.stdout).toContain('GDB_MISSING');

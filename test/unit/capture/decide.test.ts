@@ -70,6 +70,16 @@ test('without a check only threads before a queue that nobody empties are proof'
   );
 });
 
+test('a short look that leaves a doubt is followed by a longer one', () => {
+  assert(
+    property(shape, each => {
+      const decision = decide(watched(each));
+      const isClear = decision?.state === 'hung' || (decision?.state === 'healthy' && !each.busy);
+      expect(decision?.lookLonger).toBe(!isClear);
+    }),
+  );
+});
+
 test('without candidates there is no decision, and each candidate is accounted for', () => {
   assert(
     property(array(shape, { minLength: 1, maxLength: 4 }), shapes => {
