@@ -854,7 +854,7 @@ verb_recover() {
   if [ "$mode" = worker ]; then end_worker; else restart_service; fi
   LC_ALL=C
   export LC_ALL
-  await_answer
+  await_answer "$deadline"
   case $outcome in
     answered | unknown) printf 'recovered %s down=%s by=%s\n' "$outcome" "$(since "$clock")" "$by" ;;
     *) fail RECOVER_NO_ANSWER 21 "'$by' was done, but the service does not answer within $limit s: $detail" ;;
@@ -913,13 +913,17 @@ restart_service() {
 }
 
 # The hung process answers no request to leave: a restart would wait for it until its patience is over (apache2: 15 s)
-# while nobody is served. It gets a second of its own, then it is ended.
+# while nobody is served. It gets a second of its own, then it is ended. Requests that wait for it would hold its
+# siblings back just as long: whoever starts workers puts another one in its place, which serves them first.
 hasten_end() {
   if [ -z "$pid" ] || ! same_process || [ "$process_state" = Z ]; then return 0; fi
+  parent=$process_parent
   kill -TERM "$pid" 2>/dev/null
   await_end 100 || kill -KILL "$pid" 2>/dev/null
+  [ "$parent" -le 1 ] || await_answer $(($(centiseconds) + 300))
 }
 
+# Asks until the service answers, or the given moment is over; sets $outcome and $detail as a check does.
 await_answer() {
   outcome=unknown detail='no check is known'
   [ -n "$check" ] || return 0
@@ -929,7 +933,7 @@ await_answer() {
       *) check_command "$check" "$checklimit" ;;
     esac
     case $outcome in answered | unknown) return ;; esac
-    [ "$(centiseconds)" -lt "$deadline" ] || return 0
+    [ "$(centiseconds)" -lt "$1" ] || return 0
     sleep 0.25
   done
 }

@@ -60,7 +60,7 @@ async function compare(host: TestHost, core: string, modules: string): Promise<v
   const folder = join(host.root, 'srv/bench');
   await mkdir(folder, { recursive: true });
   await copyFile(core, join(folder, 'core'));
-  const ours = () => run(runbook, ['analyze', '--no-native', '--format', 'json', '--modules', modules, core], large);
+  const ours = () => run(runbook, ['analyze', '--quiet', '--no-native', '--format', 'json', '--modules', modules, core], large);
   const theirs = () => run('chroot', [host.root, ...gdb], large);
   const times: { readonly ours: number[]; readonly theirs: number[] } = { ours: [], theirs: [] };
   let [found, shown] = ['', ''];
@@ -78,7 +78,7 @@ async function compare(host: TestHost, core: string, modules: string): Promise<v
   say(`                    ${other.toFixed(2)} s by gdb with python2.7-dbg, thread apply all py-bt`);
   say(`ratio               ${(mine / other).toFixed(2)} (median of ${rounds} each, turn about)`);
   say(
-    `peak memory         ${mebibytes(peakMemory([runbook, 'analyze', '--no-native', '--format', 'json', '--modules', modules, core]))}`,
+    `peak memory         ${mebibytes(peakMemory([runbook, 'analyze', '--quiet', '--no-native', '--format', 'json', '--modules', modules, core]))}`,
   );
 }
 
