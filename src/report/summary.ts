@@ -19,10 +19,10 @@ function nothingHangs(threads: readonly ReportThread[]): string {
 }
 
 function causeOf(finding: ReportFinding, others: number, threads: readonly ReportThread[]): string {
-  const request = requestsOf(finding, threads);
+  const requests = requestsOf(finding, threads);
   return [
     `${label(finding)}: ${withSource(finding, threads)}`,
-    request === '' ? '' : `, serving ${request}`,
+    requests.length === 0 ? '' : `; ${requests.length === 1 ? 'request' : 'requests'} ${requests.join(' and ')}`,
     others === 0 ? '.' : `; and ${others} more ${others === 1 ? 'finding' : 'findings'}.`,
   ].join('');
 }
@@ -59,10 +59,10 @@ export function sourceLine(thread: ReportThread | undefined, root: ReportFinding
   return text === '' ? undefined : text;
 }
 
-function requestsOf({ roots }: ReportFinding, threads: readonly ReportThread[]): string {
+function requestsOf({ roots }: ReportFinding, threads: readonly ReportThread[]): readonly string[] {
   const requests = roots.flatMap(({ lwp }) => {
     const request = threads.find(thread => thread.lwp === lwp)?.request;
     return request ? [`${request.method} ${request.path}`] : [];
   });
-  return [...new Set(requests)].join(' and ');
+  return [...new Set(requests)];
 }
