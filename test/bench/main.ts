@@ -60,7 +60,8 @@ async function compare(host: TestHost, core: string, modules: string): Promise<v
   const folder = join(host.root, 'srv/bench');
   await mkdir(folder, { recursive: true });
   await copyFile(core, join(folder, 'core'));
-  const ours = () => run(runbook, ['analyze', '--quiet', '--no-native', '--format', 'json', '--modules', modules, core], large);
+  const ours = () =>
+    run(runbook, ['analyze', '--quiet', '--no-native', '--format', 'json', '--modules', modules, core], large);
   const theirs = () => run('chroot', [host.root, ...gdb], large);
   const times: { readonly ours: number[]; readonly theirs: number[] } = { ours: [], theirs: [] };
   let [found, shown] = ['', ''];
