@@ -179,13 +179,7 @@ test.for(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
   '%s to the controller in mid-capture leaves the service running and no gdb behind',
   async (signal, context) => {
     requireRoot(context);
-    // A gdb that takes its time, as with a large process.
-    await host.run('mv /usr/bin/gdb /usr/bin/gdb.away');
-    await writeFile(
-      join(host.root, 'usr/bin/gdb'),
-      '#!/bin/sh\ncase $1 in --version) ;; *) sleep 3 ;; esac\nexec gdb.away "$@"\n',
-      { mode: 0o755 },
-    );
+    const restore = await slowGdb();
     const pid = await shopPid();
     const command = controller.start('capture', '--host', 'web3', '--service', 'shop', '--pid', pid);
     try {
@@ -198,10 +192,42 @@ test.for(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
       expect((await host.run(`sed -n 's/^State:.//p' /proc/${pid}/status`)).stdout).toMatch(/^[SR]/);
       expect(await shop.get('/health')).toBe(200);
     } finally {
-      await host.run('mv /usr/bin/gdb.away /usr/bin/gdb');
+      await restore();
     }
   },
 );
+
+test('Ctrl-C in mid-capture asks on a terminal whether the service shall come back, and restarts it on a yes', async context => {
+  requireRoot(context);
+  await shop.hang(['busy', 'recv', 'sleep', 'till']);
+  const pid = await shopPid();
+  const restore = await slowGdb();
+  const terminal = controller.startOnTerminal('hang', '--host', 'web3', '--service', 'shop');
+  try {
+    await until(async () => (await host.run('pgrep -f [h]angar-guard')).code === 0);
+    terminal.type('\u0003');
+    await until(async () => terminal.shown().includes('the capture was cancelled. Restart shop now? [y/N]'));
+    expect(await shopPid()).toBe(pid);
+    terminal.type('y\r');
+    expect((await terminal.finished).code, terminal.shown()).toBe(6);
+    expect(await shopPid()).not.toBe(pid);
+    expect(await shop.get('/health')).toBe(200);
+    expect((await host.run('ls -A /var/tmp/hangar')).stdout).toBe('');
+  } finally {
+    await restore();
+  }
+});
+
+/** A gdb that takes its time, as with a large process. Resolves with what brings the real one back. */
+async function slowGdb(): Promise<() => Promise<unknown>> {
+  await host.run('mv /usr/bin/gdb /usr/bin/gdb.away');
+  await writeFile(
+    join(host.root, 'usr/bin/gdb'),
+    '#!/bin/sh\ncase $1 in --version) ;; *) sleep 3 ;; esac\nexec gdb.away "$@"\n',
+    { mode: 0o755 },
+  );
+  return () => host.run('mv /usr/bin/gdb.away /usr/bin/gdb');
+}
 
 async function shopPid(): Promise<string> {
   return (await host.run('cat /run/shop/shop.pid')).stdout.trim();

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { quote } from '../../src/ssh/quote.ts';
 
 export interface Finished {
   readonly code: number | null;
@@ -19,10 +20,11 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
+const bin = join(import.meta.dirname, '..', '..', 'bin', 'runbook');
+
 /** Starts the command line as a user does. */
 export function startRunbook(args: readonly string[], { cwd, env = {} }: CommandOptions): RunningCommand {
-  const command = join(import.meta.dirname, '..', '..', 'bin', 'runbook');
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(bin, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
@@ -31,6 +33,31 @@ export function startRunbook(args: readonly string[], { cwd, env = {} }: Command
     child.once('close', code => resolve({ code, stdout, stderr }));
   });
   return { child, stderr: () => stderr, finished };
+}
+
+export interface CommandOnTerminal {
+  /** Everything on the screen so far. */
+  readonly shown: () => string;
+  /** Presses keys: `\\u0003` is Ctrl-C, `\\r` is Enter. */
+  readonly type: (keys: string) => void;
+  readonly finished: Promise<Pick<Finished, 'code'>>;
+}
+
+/** Starts the command line on a terminal of its own (script(1)). */
+export function startOnTerminal(args: readonly string[], { cwd, env = {} }: CommandOptions): CommandOnTerminal {
+  const line = [bin, ...args].map(quote).join(' ');
+  const child = spawn('script', ['-qefc', `exec ${line}`, '/dev/null'], {
+    cwd,
+    env: { ...process.env, TERM: 'xterm', ...env },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  let shown = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
+  const finished = new Promise<Pick<Finished, 'code'>>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', code => resolve({ code }));
+  });
+  return { shown: () => shown, type: keys => child.stdin.write(keys), finished };
 }
 
 export async function runRunbook(args: readonly string[], options: CommandOptions): Promise<Finished> {

@@ -2,7 +2,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type Finished, type RunningCommand, runRunbook, startRunbook } from '../run-runbook.ts';
+import {
+  type CommandOnTerminal,
+  type Finished,
+  type RunningCommand,
+  runRunbook,
+  startOnTerminal,
+  startRunbook,
+} from '../run-runbook.ts';
 import type { TestHost } from './test-host.ts';
 
 /** A folder with a fleet file and a state directory: the machine that looks at the hosts. */
@@ -11,6 +18,7 @@ export interface Controller {
   readonly state: string;
   run(...args: readonly string[]): Promise<Finished>;
   start(...args: readonly string[]): RunningCommand;
+  startOnTerminal(...args: readonly string[]): CommandOnTerminal;
   remove(): Promise<void>;
 }
 
@@ -42,6 +50,7 @@ export async function makeController(entries: readonly HostEntry[]): Promise<Con
     state,
     run: (...args) => runRunbook(['--state', state, ...args], where),
     start: (...args) => startRunbook(['--state', state, ...args], where),
+    startOnTerminal: (...args) => startOnTerminal(['--state', state, ...args], where),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }
