@@ -90,17 +90,24 @@ verb_find() {
   printf 'how %s\n' "$how"
   for each in $candidates; do describe_candidate "$each"; done
   sockets=$(socket_inodes "$members")
-  # Side by side: a check stirs a process that lives, and shows that one that hangs does not move.
+  # Side by side: a check stirs a process that lives, and shows that one that hangs does not move. The samples are held
+  # back meanwhile: written in blocks, they would take the check's line into the middle of one of theirs.
   run_check "$check" "$limit" &
   checking=$!
+  looks=$(take_samples "$candidates")
+  wait "$checking"
+  printf '%s\n' "$looks"
+}
+
+# $samples looks at the given processes, spread over $seconds.
+take_samples() {
   pause=$(awk -v s="$seconds" -v n="$samples" 'BEGIN { if (n > 1) s /= n - 1; printf "%.2f", s }')
   sample=0
   while [ "$sample" -lt "$samples" ]; do
     [ "$sample" -gt 0 ] && sleep "$pause"
-    take_sample "$candidates" "s$sample"
+    take_sample "$1" "s$sample"
     sample=$((sample + 1))
   done
-  wait "$checking"
 }
 
 # The processes of the service, in $members (one a line), and where they were found, in $how.
@@ -306,13 +313,7 @@ verb_evidence() {
   printf 'exe %s\n' "$(readlink "/proc/$pid/exe")"
   tr '\n\000' ' \n' 2>/dev/null <"/proc/$pid/cmdline" | sed 's/^/arg /'
   sockets=$(socket_inodes "$pid")
-  pause=$(awk -v s="$seconds" -v n="$samples" 'BEGIN { if (n > 1) s /= n - 1; printf "%.2f", s }')
-  sample=0
-  while [ "$sample" -lt "$samples" ]; do
-    [ "$sample" -gt 0 ] && sleep "$pause"
-    take_sample "$pid" "s$sample"
-    sample=$((sample + 1))
-  done
+  take_samples "$pid"
   need_process
   grep -sHE '^(Name|State|NSpid|SigBlk|SigIgn|Cpus_allowed_list):' /proc/"$pid"/task/*/status
   grep -sH '' /proc/"$pid"/task/*/stack
