@@ -124,6 +124,8 @@ function fixOf(code: string, { name }: Host): string {
     case 'RECOVER_FAILED':
     case 'RECOVER_NO_ANSWER':
       return `look at the service on the host; its restart command can be given in the fleet file (services: restart)`;
+    case 'STILL_RUNNING':
+      return 'let it end, then run the command again';
     case 'NOT_OURS':
       return 'name another directory, owned by root and writable by nobody else';
     default:

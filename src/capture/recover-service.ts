@@ -3,6 +3,7 @@ import type { Host, Service } from '../fleet/host.ts';
 import type { Recovered } from '../host/recovered.ts';
 import { readRecovered } from '../host/recovered.ts';
 import type { SshSession } from '../ssh/session.ts';
+import { earlierResult } from './earlier-result.ts';
 import type { Arguments, CallOptions } from './host-program.ts';
 import { brokenReply, callHost, hostLine } from './host-program.ts';
 import type { ProcessId } from './process-id.ts';
@@ -16,6 +17,11 @@ export interface RecoverOptions {
   readonly process?: ProcessId;
   /** Until the service answers again; default 90. */
   readonly limitSeconds?: number;
+  /**
+   * Lowercase hex digits, 8 or more: of all calls with one key only one restarts. The host keeps the key until
+   * `removeRecoveryMark`; absent: each call restarts, and nothing is kept.
+   */
+  readonly key?: string;
 }
 
 export interface RecoveredService extends Recovered {
@@ -26,8 +32,10 @@ export interface RecoveredService extends Recovered {
 
 /**
  * Restarts a service (systemctl, `service`, apachectl, or what the fleet file says) or ends its hung worker, and waits
- * until its check answers.
- * @throws HangarError `SERVICE_NEEDED`, `RECOVER_FAILED`, `RECOVER_NO_ANSWER`, `PROCESS_GONE`, or as `callHost`
+ * until its check answers. Called again with the same key it gives what became of that restart, waits for it, or, where
+ * it was cut off before anything was restarted, goes on.
+ * @throws HangarError `SERVICE_NEEDED`, `RECOVER_FAILED`, `RECOVER_NO_ANSWER`, `PROCESS_GONE`, `STILL_RUNNING`, or as
+ * `callHost`
  */
 export async function recoverService(
   session: SshSession,
@@ -42,19 +50,34 @@ export async function recoverService(
   });
   const recovered = readRecovered(stdout.toString());
   if (recovered === undefined) throw brokenReply(session.host, 'recover');
-  return { mode: options.mode, service: options.service?.name ?? '', succeeded: true, ...recovered };
+  return recoveredAs(options, recovered);
+}
+
+/** How an earlier `recoverService` with that key brought the service back; undefined: it did not. Changes nothing. */
+export async function earlierRecovery(
+  session: SshSession,
+  key: string,
+  recovery: Pick<RecoverOptions, 'mode' | 'service'>,
+  options: CallOptions = {},
+): Promise<RecoveredService | undefined> {
+  const recovered = await earlierResult(session, { key }, readRecovered, options);
+  return recovered && recoveredAs(recovery, recovered);
 }
 
 /** The commands that `recoverService` runs. */
 export function recoverServiceCommands(host: Host, options: RecoverOptions): readonly string[] {
-  const { service, ...rest } = options;
-  const args = recoverArguments(host, { ...rest, service: service ?? host.services[0] ?? { name: '<service>' } });
+  const { service, key = '<key>', ...rest } = options;
+  const args = recoverArguments(host, { ...rest, key, service: service ?? host.services[0] ?? { name: '<service>' } });
   return [hostLine(host, 'recover', { ...args, pid: options.process?.pid ?? '<pid>' })];
 }
 
 const defaultLimitSeconds = 90;
 
-function recoverArguments(host: Host, { mode, service, process, limitSeconds }: RecoverOptions): Arguments {
+function recoveredAs({ mode, service }: Pick<RecoverOptions, 'mode' | 'service'>, how: Recovered): RecoveredService {
+  return { mode, service: service?.name ?? '', succeeded: true, ...how };
+}
+
+function recoverArguments(host: Host, { mode, service, process, limitSeconds, key }: RecoverOptions): Arguments {
   if (mode === 'service' && service === undefined)
     throw new HangarError({
       code: 'SERVICE_NEEDED',
@@ -69,5 +92,6 @@ function recoverArguments(host: Host, { mode, service, process, limitSeconds }: 
     restart: service?.restart,
     check: service?.check,
     limit: limitSeconds ?? defaultLimitSeconds,
+    key,
   };
 }

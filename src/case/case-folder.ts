@@ -127,6 +127,14 @@ export async function openCase(state: string, idOrPath: string): Promise<CaseFol
   return new CaseFolder(path, parseJson(join(path, 'case.json'), text, manifestSchema));
 }
 
+/** The case that a run has for a host; undefined where there is none. */
+export async function findCase(
+  state: string,
+  { host, run }: { readonly host: string; readonly run: string },
+): Promise<CaseFolder | undefined> {
+  return (await listCases(state)).find(each => each.run === run && each.host === host);
+}
+
 /** Every case of this controller, the newest first; damaged ones are left out. */
 export async function listCases(state: string): Promise<readonly CaseFolder[]> {
   const folders = await Promise.all(

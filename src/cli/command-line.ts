@@ -45,6 +45,34 @@ const commands: ReadonlyMap<string, LazyCommand> = new Map([
     { summary: 'a run, or the report of a case', load: async () => (await import('./commands/show.ts')).showCommand },
   ],
   [
+    'resume',
+    {
+      summary: 'takes up a run that broke off, failed or was cancelled, where it was',
+      load: async () => (await import('./commands/resume.ts')).resumeCommand,
+    },
+  ],
+  [
+    'cancel',
+    {
+      summary: 'ends a run from elsewhere, in order',
+      load: async () => (await import('./commands/cancel.ts')).cancelCommand,
+    },
+  ],
+  [
+    'approve',
+    {
+      summary: 'agrees to a step that waits for it, or refuses it',
+      load: async () => (await import('./commands/approve.ts')).approveCommand,
+    },
+  ],
+  [
+    'prune',
+    {
+      summary: 'forgets old runs and their cases',
+      load: async () => (await import('./commands/prune.ts')).pruneCommand,
+    },
+  ],
+  [
     'analyze',
     {
       summary: 'what a core, or the core of a case, waits for',

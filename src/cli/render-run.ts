@@ -1,6 +1,6 @@
 import { type ReportFormat, renderReport } from '../report/render.ts';
 import { reportSchema } from '../report/schema.ts';
-import type { HostRun, Run } from '../runbook/run.ts';
+import type { HostRun, Run, StepRun } from '../run/run.ts';
 import { describeHostRun } from '../steps/describe-host-run.ts';
 
 /** A run for people, or as its one JSON document. */
@@ -22,4 +22,42 @@ function renderHost(host: HostRun, run: Run, format: ReportFormat): string {
   const header = run.hosts.length > 1 && format !== 'html' ? [`${host.name}:`] : [];
   const problems = host.status === 'succeeded' ? [] : lines;
   return [...header, ...problems, renderReport(report.data, format)].join('\n');
+}
+
+/** A probe for people: what was found, and what would run. */
+export function renderProbe({ runbook, hosts }: Run): string {
+  return [
+    `probe of "${runbook}": what only reads was run, nothing else`,
+    ...hosts.flatMap(({ name, steps, error }) => [
+      '',
+      `${name}:`,
+      ...(error === undefined || steps.length > 0 ? [] : [`  ${error.code}: ${error.message}`, `  fix: ${error.fix}`]),
+      ...steps.flatMap(renderStep),
+    ]),
+  ].join('\n');
+}
+
+/** A run with all its steps: their state, times, attempts and exact commands. */
+export function renderSteps({ hosts }: Run): string {
+  return hosts
+    .flatMap(({ name, status, steps }) => ['', `${name}: ${status}`, ...steps.flatMap(renderStep)])
+    .join('\n');
+}
+
+function renderStep(step: StepRun): readonly string[] {
+  const { id, status, reason, attempts, seconds, error, commands = [], items = [] } = step;
+  const notes = [
+    ...(attempts > 0 ? [`${seconds.toFixed(1)} s`] : []),
+    ...(attempts > 1 ? [`${attempts} attempts`] : []),
+    ...(items.length > 0 ? [`${items.length} items`] : []),
+    ...(step.reused === true ? ['done before the run was taken up again'] : []),
+    ...(step.rescued === true ? ['rescued'] : []),
+    ...(step.forgiven === true ? ['passed over'] : []),
+  ];
+  const what = reason === 'probe' ? 'would run' : reason === undefined ? status : `${status}: ${reason}`;
+  return [
+    `  ${id}: ${what}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`,
+    ...(error === undefined ? [] : [`    ${error.code}: ${error.message}`, `    fix: ${error.fix}`]),
+    ...commands.map(command => `    $ ${command}`),
+  ];
 }

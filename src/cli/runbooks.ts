@@ -14,7 +14,8 @@ export interface FoundRunbook {
   readonly isPackaged: boolean;
 }
 
-const packaged = fileURLToPath(new URL('../../runbooks', import.meta.url));
+/** Where the runbooks of this package lie. */
+export const packaged = fileURLToPath(new URL('../../runbooks', import.meta.url));
 
 /**
  * The runbook of that name: a path, else `runbooks/NAME.yaml` beside the fleet file, else the packaged one.
@@ -29,10 +30,11 @@ export async function findRunbook(
   }: { readonly fleetPath?: string; readonly cwd: string; readonly commands: readonly string[] },
 ): Promise<FoundRunbook> {
   if (name.includes('/') || /\.ya?ml$/.test(name))
-    return { runbook: await loadRunbook(resolve(cwd, name), stepKinds), isPackaged: false };
+    return { runbook: await loadRunbook(resolve(cwd, name), stepKinds, { folders: [packaged] }), isPackaged: false };
   for (const folder of foldersOf(fleetPath)) {
     const path = join(folder, `${name}.yaml`);
-    if (existsSync(path)) return { runbook: await loadRunbook(path, stepKinds), isPackaged: folder === packaged };
+    if (existsSync(path))
+      return { runbook: await loadRunbook(path, stepKinds, { folders: [packaged] }), isPackaged: folder === packaged };
   }
   const names = foldersOf(fleetPath).flatMap(namesIn);
   throw new HangarError({
@@ -50,7 +52,7 @@ export async function findRunbooks(fleet: Fleet | undefined): Promise<readonly F
     for (const name of namesIn(folder)) if (!paths.has(name)) paths.set(name, join(folder, `${name}.yaml`));
   return Promise.all(
     [...paths.values()].map(async path => ({
-      runbook: await loadRunbook(path, stepKinds),
+      runbook: await loadRunbook(path, stepKinds, { folders: [packaged] }),
       isPackaged: dirname(path) === packaged,
     })),
   );

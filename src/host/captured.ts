@@ -2,6 +2,8 @@ import { lineOf, numberOf } from './transcript.ts';
 
 /** What `core` said of a complete core. */
 export interface Captured {
+  /** Start time of the process in clock ticks since boot (proc(5)): tells whether its number was reused since. */
+  readonly startTicks: number;
   readonly remotePath: string;
   /** Private directory on the host that `clean` removes. */
   readonly directory: string;
@@ -22,13 +24,15 @@ export interface Captured {
 /** Reads the output of the host program's `core`; undefined when it breaks off. */
 export function readCaptured(stdout: string): Captured | undefined {
   const lines = stdout.split('\n');
-  const [remotePath, directory, coreBytes, at] = [
+  const [startTicks, remotePath, directory, coreBytes, at] = [
+    numberOf(lines, 'start'),
     lineOf(lines, 'core'),
     lineOf(lines, 'directory'),
     numberOf(lines, 'bytes'),
     lineOf(lines, 'at'),
   ];
   if (
+    startTicks === undefined ||
     remotePath === undefined ||
     directory === undefined ||
     coreBytes === undefined ||
@@ -42,6 +46,7 @@ export function readCaptured(stdout: string): Captured | undefined {
     lineOf(lines, 'gdb'),
   ];
   return {
+    startTicks,
     remotePath,
     directory,
     coreBytes,

@@ -6,19 +6,26 @@
 #
 #   find        [service=] [pid=] [match=] [check=] [limit=5] [samples=4] [seconds=1]   processes that run Python, watched
 #   evidence    pid= [start=] [samples=3] [seconds=1]     what /proc says of a process, without stopping it
-#   core        pid= start= name= [dir=] [limit=240] [reserve=]    a core by gdb, in the private directory DIR/NAME
+#   core        pid= start= name= [dir=] [limit=240] [reserve=]    a core by gdb, in the private directory DIR/NAME;
+#                                                         called again with that name: the core that is there already
 #   core-frame  core= index= bytes=                       one piece of a core, compressed, on stdout
 #   modules     pid= [start=]                             mapped ELF files and their build-ids
 #   module      pid= [start=] range=…                     bytes of mapped files, framed and compressed, on stdout
 #   read        [pid=] [start=] [max=] path=…             files as a process sees them, framed and compressed, on stdout
-#   recover     service= mode= [pid=] [start=] [restart=] [check=] [limit=90] [checklimit=3]    brings a service back
+#   recover     service= mode= [pid=] [start=] [restart=] [check=] [limit=90] [checklimit=3] [key=]
+#                                                         brings a service back; once only for each key
+#   outcome     name= [dir=] | key=                       what became of a capture or a recovery; changes nothing
 #   stop        directory=                                ends a capture that is still running there
-#   clean       directory=                                removes a capture's files
+#   clean       directory= | key= [deferred=]             removes what a capture, or a recovery, left; deferred=yes: of
+#                                                         a recovery that runs as soon as that ends
 #
 # Results are lines on stdout. A failure is one line on stderr, `error CODE text`, and one of these exit codes:
 #   2 USAGE   10 PROCESS_GONE   11 GDB_MISSING   12 DISK_TOO_SMALL   13 GCORE_FAILED   14 GCORE_TIMEOUT
 #   15 CORE_INCOMPLETE   16 SERVICE_NOT_RUNNING   17 NO_PYTHON_PROCESS   18 NOT_OURS   19 FILE_UNREADABLE
-#   20 RECOVER_FAILED   21 RECOVER_NO_ANSWER   22 TOOL_MISSING   23 TARGET_STOPPED   24 CANCELLED
+#   20 RECOVER_FAILED   21 RECOVER_NO_ANSWER   22 TOOL_MISSING   23 TARGET_STOPPED   24 CANCELLED   25 STILL_RUNNING
+#
+# NAME and KEY are lowercase hex. Who called may be gone in the middle, and call again: what was done is kept with the
+# files of a capture, or in the private directory KEY.recover of a recovery, before it is printed, until `clean`.
 #
 # Written for dash and busybox sh with coreutils or busybox, grep, sed, awk. No Python, no binutils.
 set -u
@@ -32,9 +39,9 @@ main() {
   verb=${1:-}
   [ "$#" -gt 0 ] && shift
   case $verb in
-    find | evidence | core | modules | module | read | recover | stop | clean) run_verb "$verb" "$@" ;;
+    find | evidence | core | modules | module | read | recover | outcome | stop | clean) run_verb "$verb" "$@" ;;
     core-frame) run_verb core_frame "$@" ;;
-    *) fail USAGE 2 "no verb '$verb': expected find, evidence, core, core-frame, modules, module, read, recover, stop or clean" ;;
+    *) fail USAGE 2 "no verb '$verb': expected find, evidence, core, core-frame, modules, module, read, recover, outcome, stop or clean" ;;
   esac
 }
 
@@ -42,7 +49,7 @@ run_verb() {
   function=verb_$1
   shift
   service='' pid='' match='' check='' limit='' samples='' seconds='' start='' name='' dir='' reserve='' core='' index=''
-  bytes='' max='' mode='' restart='' checklimit='' directory=''
+  bytes='' max='' mode='' restart='' checklimit='' directory='' key='' deferred=''
   for argument in "$@"; do
     case $argument in
       service=*) service=${argument#*=} ;;
@@ -64,6 +71,8 @@ run_verb() {
       restart=*) restart=${argument#*=} ;;
       checklimit=*) checklimit=${argument#*=} ;;
       directory=*) directory=${argument#*=} ;;
+      key=*) key=${argument#*=} ;;
+      deferred=*) deferred=${argument#*=} ;;
       range=* | path=*) ;;
       *) fail USAGE 2 "unexpected argument '$argument'" ;;
     esac
@@ -430,16 +439,19 @@ mapped_files() {
 
 # --- core ------------------------------------------------------------------------------------------------------------
 
-# Runs gdb in a session of its own and watches the shell that asked for it: when that is gone, or the limit is over,
-# gdb ends, and the process goes on.
+# Runs gdb in a session of its own and watches the shell that asks for it: when that is gone, or the limit is over, gdb
+# ends, and the process goes on.
 # shellcheck disable=SC2016 # expanded by the shell that runs it
 guard='
-directory=$1 limit=$2 target=$3 asker=$4
+directory=$1 limit=$2 target=$3 files=$4
 shift 4
+printf "%s\n" "$$" >"$directory/guard"
 setsid timeout -k 2 "$limit" "$@" >"$directory/gdb.log" 2>&1 </dev/null &
 group=$!
 printf "%s\n" "$group" >"$directory/group"
 while kill -0 "$group" 2>/dev/null; do
+  # Read anew each time: a later call may have joined.
+  asker=$(cat "$directory/asker" 2>/dev/null)
   case $(cat "/proc/$asker/stat" 2>/dev/null) in
     "" | *") Z "*)
       kill -TERM "-$group" 2>/dev/null
@@ -447,7 +459,8 @@ while kill -0 "$group" 2>/dev/null; do
       kill -KILL "-$group" 2>/dev/null
       wait "$group" 2>/dev/null
       case $(cat "/proc/$target/stat" 2>/dev/null) in *") T "*) kill -CONT "$target" ;; esac
-      rm -f "$directory/core" "$directory/gdb.log" "$directory/clock" "$directory/group" "$directory/exit" "$directory/.hangar"
+      for file in $files; do rm -f "$directory/$file"; done
+      rm -f "$directory"/new.*
       rmdir "$directory"
       exit 1
       ;;
@@ -455,50 +468,55 @@ while kill -0 "$group" 2>/dev/null; do
   sleep 0.1
 done
 wait "$group"
-printf "%s\n" "$?" >"$directory/exit.new"
-mv "$directory/exit.new" "$directory/exit"
+printf "%s\n" "$?" >"$directory/new.exit"
+mv "$directory/new.exit" "$directory/exit"
 '
+
+# All that a capture keeps in its directory, beside new.* (see `put`) and frame.*.
+capture_files='core gdb.log clock guard group exit asker result .hangar'
 
 verb_core() {
   limit=${limit:-240} reserve=${reserve:-16777216}
   need_number limit "$limit" && need_number reserve "$reserve"
   # To timeout(1) 0 means no limit at all.
   [ "$limit" -gt 0 ] || fail USAGE 2 "limit '$limit' is not above 0"
-  need_process
-  state_before=$process_state
-  command -v gdb >/dev/null 2>&1 || fail GDB_MISSING 11 'gdb is not installed on this host'
-  command -v setsid >/dev/null 2>&1 || fail TOOL_MISSING 22 'setsid (package util-linux) is not installed on this host'
-  command -v timeout >/dev/null 2>&1 || fail TOOL_MISSING 22 'timeout (package coreutils) is not installed on this host'
-  make_directory
-  check_space
-  trap 'end_capture; fail CANCELLED 24 "stopped by a signal"' HUP INT TERM
+  choose_capture
   # A lost controller shows as a write that fails; without this the shell would die of it before it cleans up.
   trap '' PIPE
-  SHELL=/bin/sh HOME=/nonexistent setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$$" \
-    gdb --nx --batch --readnever -iex 'set auto-load off' \
-    -ex 'set pagination off' -ex 'set height 0' -ex 'set width 0' \
-    -ex "shell cat /proc/uptime >>$directory/clock" -ex "attach $pid" -ex "gcore $directory/core" -ex detach \
-    -ex "shell cat /proc/uptime >>$directory/clock" </dev/null >/dev/null 2>&1 &
-  guarding=$!
-  printf 'directory %s\n' "$directory" || { end_capture; exit 24; }
-  beat=0
-  while [ ! -e "$directory/exit" ]; do
-    kill -0 "$guarding" 2>/dev/null || { sleep 0.2; break; }
-    sleep 0.1
-    beat=$((beat + 1))
-    [ $((beat % 10)) -ne 0 ] && continue
-    printf 'progress %s\n' "$(stat -c %s "$directory/core" 2>/dev/null)" 2>/dev/null || { end_capture; exit 24; }
-  done
+  trap 'give_up; fail CANCELLED 24 "stopped by a signal"' HUP INT TERM
+  former=''
+  take_up_capture || start_capture
+  await_capture
+  if was_being_ended; then
+    remove_directory
+    start_capture
+    await_capture
+  fi
   ended=$(cat "$directory/exit" 2>/dev/null)
   judge_core
-  printf 'core %s\nbytes %s\nstored %s\nstopped %s\nat %s\ngdb %s\nend\n' "$directory/core" "$core_bytes" \
-    "$(stat -c '%b %B' "$directory/core" | awk '{ printf "%.0f", $1 * $2 }')" "$stopped" "$began" "$(gdb_version)"
+  captured=$(printf 'directory %s\ncore %s\nbytes %s\nstored %s\nstopped %s\nat %s\ngdb %s\npid %s\nstart %s\nend' \
+    "$directory" "$directory/core" "$core_bytes" "$(stat -c '%b %B' "$directory/core" | awk '{ printf "%.0f", $1 * $2 }')" \
+    "$stopped" "$began" "$(gdb_version)" "$pid" "$start")
+  put result "$captured"
+  # From here on the core is worth more than its reader.
+  trap - HUP INT TERM
+  printf '%s\n' "$captured" 2>/dev/null
 }
 
-# The private directory $directory = DIR/NAME, new.
-make_directory() {
-  case $name in '' | *[!0-9a-f]*) fail USAGE 2 "name '$name' is not lowercase hex" ;; esac
-  [ "${#name}" -ge 8 ] || fail USAGE 2 "name '$name' has fewer than 8 digits"
+# Sets $directory and $id of the capture $name; nothing needs to be there.
+choose_capture() {
+  need_key name "$name"
+  choose_base
+  directory=$dir/$name id=$name
+}
+
+need_key() {
+  case $2 in '' | *[!0-9a-f]*) fail USAGE 2 "$1 '$2' is not lowercase hex" ;; esac
+  [ "${#2}" -ge 8 ] || fail USAGE 2 "$1 '$2' has fewer than 8 digits"
+}
+
+# The directory $dir that the private ones are in: root has one, and so has everybody else.
+choose_base() {
   me=$(id -u)
   if [ -z "$dir" ]; then
     dir=/var/tmp/hangar
@@ -507,16 +525,130 @@ make_directory() {
   case $dir in
     /*[!A-Za-z0-9_./-]* | [!/]* | *..*) fail USAGE 2 "directory '$dir' is not a plain absolute path" ;;
   esac
+}
+
+# What an earlier call with this name left: prints its result and ends, or joins it. Fails where there is nothing to
+# join, with the leftovers removed.
+take_up_capture() {
+  is_there "$directory" || return 1
+  need_private_directory
+  await_owner asker || { remove_directory; return 1; }
+  read -r owner owner_start state_before began <"$directory/.hangar"
+  [ "$owner ${start:-$owner_start}" = "$pid $owner_start" ] || fail NOT_OURS 18 "'$directory' is of process $owner that started at tick $owner_start, not of $pid"
+  start=$owner_start
+  if result_holds; then
+    cat "$directory/result"
+    exit 0
+  fi
+  join_capture && return 0
+  end_capture
+  return 1
+}
+
+# Takes the place of the call that began the capture: from here on gdb lives and ends with this one.
+join_capture() {
+  former=$(cat "$directory/asker" 2>/dev/null)
+  # It may be about to start gdb.
+  until guarding=$(cat "$directory/guard" 2>/dev/null) && [ -n "$guarding" ]; do
+    works "$former" || return 1
+    sleep 0.1
+  done
+  works "$guarding" || works "$former" || return 1
+  put asker "$$" 2>/dev/null || return 1
+  printf 'directory %s\n' "$directory" 2>/dev/null || { give_up; exit 24; }
+}
+
+# Joined too late: the earlier call had lost its reader and was ending gdb just then.
+was_being_ended() {
+  [ -n "$former" ] || return 1
+  [ "$(cat "$directory/exit" 2>/dev/null)" = 0 ] && return 1
+  await_worker "$former"
+  [ ! -e "$directory/exit" ]
+}
+
+# A core that is as long as it was when it was complete.
+result_holds() {
+  [ -f "$directory/result" ] || return 1
+  [ "$(stat -c %s "$directory/core" 2>/dev/null)" = "$(sed -n 's/^bytes //p' "$directory/result")" ]
+}
+
+start_capture() {
+  former=''
+  need_process
+  state_before=$process_state start=$process_start
+  command -v gdb >/dev/null 2>&1 || fail GDB_MISSING 11 'gdb is not installed on this host'
+  command -v setsid >/dev/null 2>&1 || fail TOOL_MISSING 22 'setsid (package util-linux) is not installed on this host'
+  command -v timeout >/dev/null 2>&1 || fail TOOL_MISSING 22 'timeout (package coreutils) is not installed on this host'
+  began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  make_directory asker "$pid $start $state_before $began"
+  check_space
+  printf 'directory %s\n' "$directory" 2>/dev/null || { give_up; exit 24; }
+  SHELL=/bin/sh HOME=/nonexistent setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$capture_files" \
+    gdb --nx --batch --readnever -iex 'set auto-load off' \
+    -ex 'set pagination off' -ex 'set height 0' -ex 'set width 0' \
+    -ex "shell cat /proc/uptime >>$directory/clock" -ex "attach $pid" -ex "gcore $directory/core" -ex detach \
+    -ex "shell cat /proc/uptime >>$directory/clock" </dev/null >/dev/null 2>&1 &
+  guarding=$!
+}
+
+# Waits for gdb, and tells how far it is.
+await_capture() {
+  beat=0
+  while [ ! -e "$directory/exit" ]; do
+    guard_runs || { sleep 0.2; break; }
+    sleep 0.1
+    beat=$((beat + 1))
+    [ $((beat % 10)) -ne 0 ] && continue
+    if is_asker_another; then fail CANCELLED 24 'another call waits for this core now'; fi
+    printf 'progress %s\n' "$(stat -c %s "$directory/core" 2>/dev/null)" 2>/dev/null || { give_up; exit 24; }
+  done
+}
+
+# A child of ours has no command line while it becomes the guard, another call's child may be a zombie that nobody reaps.
+guard_runs() {
+  if [ -n "$former" ]; then works "$guarding"; else kill -0 "$guarding" 2>/dev/null; fi
+}
+
+# Whoever joined last has the say; none does once the files are being removed.
+is_asker() {
+  [ "$(cat "$directory/asker" 2>/dev/null)" = "$$" ]
+}
+
+is_asker_another() {
+  case $(cat "$directory/asker" 2>/dev/null) in '' | "$$") return 1 ;; esac
+}
+
+# Ends the capture, unless it is complete or another call's.
+give_up() {
+  is_asker && [ ! -e "$directory/result" ] && end_capture
+}
+
+# The private directory $directory, new, with the shell that has it in the file named first, and the line .hangar.
+make_directory() {
   mkdir -p -- "$dir" 2>/dev/null || fail NOT_OURS 18 "directory '$dir' cannot be made"
   # Whoever may rename entries here could put another file in the core's place.
   case $(stat -c '%u %a %F' -- "$dir") in
     "$me 7"[0145][0145]" directory" | "0 7"[0145][0145]" directory" | "0 17"??" directory") ;;
     *) fail NOT_OURS 18 "directory '$dir' is not safe: expected a directory of $(id -un) that nobody else can write" ;;
   esac
-  directory=$dir/$name
   mkdir -m 700 -- "$directory" 2>/dev/null || fail NOT_OURS 18 "directory '$directory' cannot be made, or is there already"
-  printf '%s\n' "$pid" >"$directory/.hangar"
-  began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  put "$1" "$$"
+  put .hangar "$2"
+}
+
+# Another call may be in the middle of `make_directory`; fails where none is.
+await_owner() {
+  tries=0
+  while [ ! -s "$directory/.hangar" ]; do
+    [ "$tries" -lt 10 ] || works "$(cat "$directory/$1" 2>/dev/null)" || return 1
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+}
+
+# Writes a file of $directory in one go: who reads it finds the whole of it, or the former one.
+put() {
+  printf '%s\n' "$2" >"$directory/new.$$" && mv -f -- "$directory/new.$$" "$directory/$1"
 }
 
 # gdb before 15 writes every page of a mapping, later ones leave holes for those never used.
@@ -628,7 +760,7 @@ end_capture() {
   remove_directory
 }
 
-# Ends the recorded process group of $directory, if it is still the one that was recorded.
+# Ends the recorded process group of $directory, if it is still the one that was recorded; its guard then ends by itself.
 stop_group() {
   group=$(cat "$directory/group" 2>/dev/null)
   is_number "$group" || return 0
@@ -640,13 +772,32 @@ stop_group() {
     tries=$((tries + 1))
   done
   kill -KILL "-$group" 2>/dev/null
+  # It writes there once more.
+  id=${directory##*/}
+  await_worker "$(cat "$directory/guard" 2>/dev/null)"
   return 0
+}
+
+# Whether process $1, as recorded, still works on $id: a number that is reused has another command line.
+works() {
+  is_number "$1" && [ "$1" != "$$" ] || return 1
+  case $(command_line "$1") in *"$id"*) return 0 ;; esac
+  return 1
+}
+
+# Gives a worker up to five seconds to end.
+await_worker() {
+  tries=0
+  while works "$1" && [ "$tries" -lt 50 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
 }
 
 # By name, so that nothing but our own files can be lost.
 remove_directory() {
-  rm -f -- "$directory/core" "$directory/gdb.log" "$directory/clock" "$directory/group" "$directory/exit" "$directory/exit.new" "$directory/.hangar"
-  rm -f -- "$directory"/frame.* 2>/dev/null
+  for file in $capture_files $recovery_files; do rm -f -- "$directory/$file"; done
+  rm -f -- "$directory"/new.* "$directory"/frame.* 2>/dev/null
   rmdir -- "$directory" 2>/dev/null
 }
 
@@ -694,19 +845,24 @@ choose_compressor() {
   fi
 }
 
-# $directory is one that `core` made: by name, owner, mode and mark.
+# $directory is one that `core` or `recover` made: by name, owner, mode and mark.
 need_own_directory() {
+  need_private_directory
+  [ -f "$directory/.hangar" ] || fail NOT_OURS 18 "'$directory' was not made by this program"
+}
+
+need_private_directory() {
   case $directory in
     /*[!A-Za-z0-9_./-]* | [!/]* | *..* | '') fail NOT_OURS 18 "'$directory' is not a capture directory" ;;
   esac
   last=${directory##*/}
+  last=${last%.recover}
   case $last in '' | *[!0-9a-f]*) fail NOT_OURS 18 "'$directory' is not a capture directory" ;; esac
   [ "${#last}" -ge 8 ] || fail NOT_OURS 18 "'$directory' is not a capture directory"
   case $(stat -c '%u %a %F' -- "$directory" 2>/dev/null) in
     "$(id -u) 700 directory") ;;
     *) fail NOT_OURS 18 "'$directory' is not a private directory of $(id -un)" ;;
   esac
-  [ -f "$directory/.hangar" ] || fail NOT_OURS 18 "'$directory' was not made by this program"
 }
 
 # --- modules ---------------------------------------------------------------------------------------------------------
@@ -839,33 +995,111 @@ send_path() {
 
 # --- recover ---------------------------------------------------------------------------------------------------------
 
+# All that a recovery keeps in its directory, beside new.*.
+recovery_files='shell runner log exit result forget .hangar'
+
 verb_recover() {
   limit=${limit:-90} checklimit=${checklimit:-3}
   need_number limit "$limit" && need_number checklimit "$checklimit"
   case $mode in
     service) need_service ;;
-    worker) need_process ;;
+    worker) need_number pid "$pid" ;;
     *) fail USAGE 2 "mode '$mode' is not service or worker" ;;
   esac
+  taken_over=no waited=''
+  if [ -z "$key" ] || ! take_up_recovery; then
+    [ "$mode" != worker ] || need_process
+    if [ -n "$key" ]; then make_mark; fi
+  fi
   # What we start is a service, not a private file of ours.
   umask 022
   unset LC_ALL
   clock=$(centiseconds)
   deadline=$((clock + limit * 100))
-  if [ "$mode" = worker ]; then end_worker; else restart_service; fi
+  bring_back
   LC_ALL=C
   export LC_ALL
   await_answer "$deadline"
   case $outcome in
-    answered | unknown) printf 'recovered %s down=%s by=%s\n' "$outcome" "$(since "$clock")" "$by" ;;
+    answered | unknown) ;;
     *) fail RECOVER_NO_ANSWER 21 "'$by' was done, but the service does not answer within $limit s: $detail" ;;
   esac
+  down=" down=$(since "$clock")"
+  # The call that began it is gone, and with it the moment when the service went down.
+  [ "$taken_over" = no ] || down=''
+  recovered="recovered $outcome$down by=$(printf '%s' "$by" | tr '\n\r' '  ')"
+  if [ -n "$key" ]; then put result "$recovered"; fi
+  printf '%s\n' "$recovered"
+}
+
+# Sets $directory and $id of the recovery $key; nothing needs to be there.
+choose_recovery() {
+  need_key key "$key"
+  choose_base
+  directory=$dir/$key.recover id=$key
+}
+
+# An earlier call with this key: prints its result and ends, waiting for it as long as that call is at work; or takes
+# over from one that was cut off. Fails where there is none. Who fails tells so and keeps nothing: to take over from it
+# finds the same again, or that the service answers by now, and restarts nothing.
+take_up_recovery() {
+  choose_recovery
+  is_there "$directory" || return 1
+  need_private_directory
+  await_owner shell || { remove_directory; return 1; }
+  rm -f -- "$directory/forget"
+  patience=$(($(centiseconds) + limit * 200 + 5000))
+  while [ ! -e "$directory/result" ] && works "$(cat "$directory/shell" 2>/dev/null)"; do
+    [ "$(centiseconds)" -lt "$patience" ] || fail STILL_RUNNING 25 "the earlier recovery $key has not ended yet"
+    sleep 0.1
+  done
+  if [ -e "$directory/result" ]; then
+    cat "$directory/result"
+    exit 0
+  fi
+  read -r owner began <"$directory/.hangar"
+  [ "$owner" = "${pid:--}" ] || fail NOT_OURS 18 "'$directory' is of process $owner, not of ${pid:--}"
+  [ "$began" = - ] || start=${start:-$began}
+  own_recovery
+  taken_over=yes
+}
+
+# What the recovery is about, kept before anything is touched.
+make_mark() {
+  if [ -n "$pid" ] && same_process; then start=$process_start; fi
+  # On a disk that is full, or where the place is somebody else's, the service matters more than to be asked again.
+  if (make_directory shell "${pid:--} ${start:--}") 2>/dev/null; then
+    own_recovery
+  else
+    [ -s "$directory/.hangar" ] || remove_directory
+    key=''
+  fi
+}
+
+own_recovery() {
+  put shell "$$"
+  trap 'if [ -e "$directory/forget" ]; then remove_directory; fi' EXIT
+}
+
+bring_back() {
+  if [ "$mode" = worker ]; then
+    end_worker
+    return
+  fi
+  choose_restart
+  if [ "$taken_over" = yes ]; then resume_restart; else restart_service; fi
 }
 
 end_worker() {
   by="ended process $pid"
+  is_hung || return 0
   kill -TERM "$pid" 2>/dev/null
   await_end 500 || { kill -KILL "$pid" 2>/dev/null; await_end 500; } || fail RECOVER_FAILED 20 "process $pid is still there after SIGKILL (state $process_state)"
+}
+
+# The hung process is there still.
+is_hung() {
+  [ -n "$pid" ] && same_process && [ "$process_state" != Z ]
 }
 
 # Waits until $pid is gone, for the given centiseconds.
@@ -879,7 +1113,9 @@ await_end() {
   return 1
 }
 
-restart_service() {
+# Sets $by.
+choose_restart() {
+  command -v setsid >/dev/null 2>&1 || fail TOOL_MISSING 22 'setsid (package util-linux) is not installed on this host'
   if [ -n "$restart" ]; then
     by=$restart
   elif [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
@@ -893,21 +1129,73 @@ restart_service() {
   else
     fail RECOVER_FAILED 20 "nothing here restarts '$service': no systemd, no /etc/init.d/$service, and the fleet file names no restart command"
   fi
+}
+
+# The call that began was cut off; what it started may have gone on without it.
+resume_restart() {
+  if [ -e "$directory/exit" ] || works "$(cat "$directory/runner" 2>/dev/null)"; then
+    work=$directory
+    finish_restart
+    return
+  fi
+  if ! is_hung; then
+    await_answer $(($(centiseconds) + 300))
+    if [ "$outcome" = answered ]; then
+      by='an earlier call that was cut off'
+      return
+    fi
+  fi
+  rm -f -- "$directory/runner"
+  restart_service
+}
+
+# Runs the restart in a session of its own, so that the end of ours does not end it, and keeps how it ended. The link
+# lets one only begin.
+# shellcheck disable=SC2016 # expanded by the shell that runs it
+runner='
+work=$1 limit=$2 by=$3
+printf "%s\n" "$$" >"$work/new.$$"
+ln "$work/new.$$" "$work/runner" 2>/dev/null || exit
+timeout -k 5 "$limit" sh -c "$by" >"$work/log" 2>&1
+code=$?
+printf "%s\n" "$code" >"$work/new.$$.exit" && mv "$work/new.$$.exit" "$work/exit"
+exit "$code"
+'
+
+restart_service() {
   hasten_end
-  log=$(mktemp /tmp/hangar.XXXXXXXX) || fail RECOVER_FAILED 20 'no temporary file can be made'
-  # A service that is started keeps what it is given open: neither our stdout nor our stdin. Its own session, so that
-  # the end of ours does not end it.
-  setsid timeout -k 5 "$limit" sh -c "$by" >"$log" 2>&1 </dev/null
-  code=$?
-  said=$(tail -n 3 "$log" | tr '\n' ' ')
-  rm -f "$log"
+  if [ -n "$key" ]; then
+    work=$directory
+  else
+    work=$(mktemp -d /tmp/hangar.XXXXXXXX) || fail RECOVER_FAILED 20 'no temporary directory can be made'
+    id=${work##*/}
+  fi
+  # A service that is started keeps what it is given open: neither our stdout nor our stdin.
+  setsid sh -c "$runner" hangar-restart "$work" "$limit" "$by" >/dev/null 2>&1 </dev/null &
+  wait "$!"
+  waited=$?
+  finish_restart
+}
+
+# Waits for the restart's end, and judges it.
+finish_restart() {
+  until [ -e "$work/exit" ]; do
+    works "$(cat "$work/runner" 2>/dev/null)" || break
+    sleep 0.1
+  done
+  code=$(cat "$work/exit" 2>/dev/null)
+  # Ours, where the disk is too full to hold it.
+  code=${code:-$waited}
+  said=$(tail -n 3 "$work/log" 2>/dev/null | tr '\n' ' ')
+  if [ -z "$key" ]; then rm -rf -- "$work"; fi
   # A hung process may outlive the restart of its service, and keeps its port or its locks.
-  if [ -n "$pid" ] && same_process && [ "$process_state" != Z ]; then
+  if is_hung; then
     [ "$code" = 0 ] && await_end 1000
-    same_process && [ "$process_state" != Z ] && kill -KILL "$pid" 2>/dev/null && by="$by; kill -KILL $pid"
+    is_hung && kill -KILL "$pid" 2>/dev/null && by="$by; kill -KILL $pid"
   fi
   case $code in
     0) ;;
+    '') fail RECOVER_FAILED 20 "'$by' was ended: $said" ;;
     124 | 137) fail RECOVER_FAILED 20 "'$by' did not end within $limit s: $said" ;;
     *) fail RECOVER_FAILED 20 "'$by' ended with $code: $said" ;;
   esac
@@ -917,7 +1205,7 @@ restart_service() {
 # while nobody is served. It gets a second of its own, then it is ended. Requests that wait for it would hold its
 # siblings back just as long: whoever starts workers puts another one in its place, which serves them first.
 hasten_end() {
-  if [ -z "$pid" ] || ! same_process || [ "$process_state" = Z ]; then return 0; fi
+  is_hung || return 0
   parent=$process_parent
   kill -TERM "$pid" 2>/dev/null
   await_end 100 || kill -KILL "$pid" 2>/dev/null
@@ -939,26 +1227,72 @@ await_answer() {
   done
 }
 
-# --- stop, clean -----------------------------------------------------------------------------------------------------
+# --- outcome, stop, clean --------------------------------------------------------------------------------------------
+
+# `outcome done` with the lines of the result, `outcome running`, or `outcome none`: nothing was begun, or it was cut off.
+verb_outcome() {
+  if [ -n "$key" ]; then
+    choose_recovery
+    holds=recovery_holds first=shell second=runner
+  else
+    choose_capture
+    holds=result_holds first=asker second=guard
+  fi
+  if ! is_there "$directory"; then
+    printf 'outcome none\n'
+    return
+  fi
+  need_private_directory
+  if "$holds"; then
+    printf 'outcome done\n'
+    cat "$directory/result"
+  elif works "$(cat "$directory/$first" 2>/dev/null)" || works "$(cat "$directory/$second" 2>/dev/null)"; then
+    printf 'outcome running\n'
+  else
+    printf 'outcome none\n'
+  fi
+}
+
+recovery_holds() {
+  [ -f "$directory/result" ]
+}
 
 verb_stop() {
   need_own_directory
-  pid=$(cat "$directory/.hangar")
   stop_group
   printf 'stopped %s\n' "$directory"
 }
 
 verb_clean() {
+  if [ -n "$key" ]; then choose_recovery; fi
   # Nothing there is what is wanted.
-  if [ ! -e "$directory" ] && [ ! -L "$directory" ]; then
+  if ! is_there "$directory"; then
     printf 'clean %s\n' "$directory"
     return
   fi
   need_own_directory
+  case $directory in
+    *.recover)
+      if recovery_runs; then
+        # It is never ended halfway.
+        [ "$deferred" = yes ] || fail STILL_RUNNING 25 "the recovery $id has not ended yet"
+        put forget yes
+        printf 'deferred %s\n' "$directory"
+        return
+      fi
+      ;;
+  esac
   stop_group
   remove_directory
   [ ! -e "$directory" ] || fail NOT_OURS 18 "'$directory' holds files that are not ours"
   printf 'clean %s\n' "$directory"
+}
+
+recovery_runs() {
+  id=${directory##*/}
+  id=${id%.recover}
+  [ ! -e "$directory/result" ] || return 1
+  works "$(cat "$directory/shell" 2>/dev/null)" || works "$(cat "$directory/runner" 2>/dev/null)"
 }
 
 # --- shared ----------------------------------------------------------------------------------------------------------
@@ -966,6 +1300,10 @@ verb_clean() {
 fail() {
   printf 'error %s %s\n' "$1" "$(printf '%s' "$3" | tr '\n\r' '  ')" >&2
   exit "$2"
+}
+
+is_there() {
+  [ -e "$1" ] || [ -L "$1" ]
 }
 
 is_number() {

@@ -14,6 +14,7 @@ export type Verb =
   | 'module'
   | 'read'
   | 'recover'
+  | 'outcome'
   | 'stop'
   | 'clean';
 

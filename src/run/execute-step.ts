@@ -1,174 +1,473 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import { randomBytes } from 'node:crypto';
 import { HangarError } from '../errors.ts';
-import { describe, type HostEnvironment, type StepOutcome, secondsSince } from './outcome.ts';
-import type { Retry, Step } from './runbook.ts';
-import type { StepRuntime } from './step-kind.ts';
-import { fill } from './template.ts';
+import { paramsOfIncluded } from '../runbook/plan-run.ts';
+import type { Step } from '../runbook/runbook.ts';
+import type { Probe, Risk } from '../runbook/step-kind.ts';
+import { fillAll } from '../runbook/template.ts';
+import { type Attempted, attemptStep, parse, runtimeOf } from './attempt-step.ts';
+import { cleanUpSignal } from './clean-up-signal.ts';
+import type { PastStep, StepIdentity } from './history.ts';
+import { inputHash, startKey } from './identity.ts';
+import { describe, isBad, isUncertain, type StepOutcome, secondsSince, skipped } from './outcome.ts';
+import { type ResumeAction, resumeAction, unknownAction } from './resume-action.ts';
+import type { StepRun } from './run.ts';
+import type { StepScope } from './step-scope.ts';
 
-export interface StepEnvironment<Context> extends HostEnvironment<Context> {
-  readonly place: { readonly run: string; readonly host: string; readonly step: string };
-  readonly values: () => unknown;
+export interface StepOptions {
+  readonly signal: AbortSignal;
+  /** Runs whatever it did before, and asks nobody: it cleans up. */
+  readonly isFresh: boolean;
+  /** More names for its expressions. */
+  readonly extra: Readonly<Record<string, unknown>>;
 }
 
-/** After an abort a step gets this long to end what it started elsewhere. */
-const graceSeconds = 10;
-
-/** One step with its attempts; never rejects for what the step does. */
+/** One step on one host, with what belongs to it: items, rescue, always. Its end is on disk before this resolves. */
 export async function executeStep<Context>(
   step: Step<Context>,
-  context: Context,
-  environment: StepEnvironment<Context>,
+  scope: StepScope<Context>,
+  options: StepOptions,
 ): Promise<StepOutcome> {
-  const begun = performance.now();
-  const { retry, id } = step;
-  for (let attempt = 1; ; attempt++) {
-    await environment.record({ kind: 'step-started', at: environment.now(), ...environment.place, attempt });
+  return new Execution(step, scope, options).execute();
+}
+
+/** How long people have to answer whether a step may run. */
+const approvalSeconds = 15 * 60;
+
+class Execution<Context> {
+  readonly #step: Step<Context>;
+  readonly #scope: StepScope<Context>;
+  readonly #options: StepOptions;
+  readonly #path: string;
+
+  constructor(step: Step<Context>, scope: StepScope<Context>, options: StepOptions) {
+    this.#step = step;
+    this.#scope = scope;
+    this.#options = options;
+    this.#path = `${scope.prefix}${step.id}`;
+  }
+
+  async execute(): Promise<StepOutcome> {
+    const outcome = await this.#forgive(await this.#sharedOrOwn());
+    await this.#ended(outcome);
+    const rescued = await this.#rescue(outcome);
+    return this.#finish(rescued);
+  }
+
+  /** A step that runs once for all hosts is executed by the first that comes to it. */
+  async #sharedOrOwn(): Promise<StepOutcome> {
+    const { once } = this.#scope.environment;
+    if (!this.#step.once) return this.#body();
+    const begun = once.get(this.#path);
+    if (begun !== undefined) {
+      const { record, error } = await begun;
+      return { record: { ...record, attempts: 0, seconds: 0 }, nested: [], ...(error !== undefined && { error }) };
+    }
+    const own = this.#body();
+    once.set(this.#path, own);
+    return own;
+  }
+
+  async #body(): Promise<StepOutcome> {
+    const begun = performance.now();
     try {
-      const outputs = await attemptStep(step, context, attempt, environment);
-      return { record: { id, status: 'succeeded', attempts: attempt, seconds: secondsSince(begun), outputs } };
+      const { when, foreach } = this.#step;
+      if (when !== undefined && when.evaluate(this.#values()) !== true) return skipped(this.#path, 'when');
+      if (foreach === undefined) return await this.#one({ path: this.#path, values: this.#values() });
+      return await this.#items(foreach.items.evaluate(this.#values()), foreach.concurrency, begun);
     } catch (error) {
-      const { signal } = environment;
-      const again = retry && attempt < retry.attempts && !signal.aborted && isWorthRetrying(error, retry);
-      if (!again || !(await waitBefore(attempt, retry, error, environment))) {
-        const status = signal.aborted ? 'cancelled' : 'failed';
-        return {
-          record: { id, status, attempts: attempt, seconds: secondsSince(begun), error: describe(error) },
-          error,
-        };
-      }
+      return this.#notBegun(begun, error);
     }
   }
-}
 
-async function attemptStep<Context>(
-  step: Step<Context>,
-  context: Context,
-  attempt: number,
-  environment: StepEnvironment<Context>,
-): Promise<unknown> {
-  const values = environment.values();
-  const input = parse(step, 'input', inputOf(step, values));
-  const limit = new AbortController();
-  const timer =
-    step.timeoutSeconds === undefined
-      ? undefined
-      : setTimeout(() => limit.abort(timedOut(step, environment)), step.timeoutSeconds * 1000);
-  const signal = AbortSignal.any([environment.signal, limit.signal]);
-  try {
-    const running = step.kind.run(input, context, runtimeOf(attempt, signal, environment));
-    const output = parse(step, 'output', await withGrace(running, signal));
-    mustNotHaveFailed(step, output, environment);
-    return output;
-  } catch (error) {
-    // What a step says when it is ended from outside matters less than why it was.
-    throw limit.signal.aborted ? limit.signal.reason : error;
-  } finally {
-    clearTimeout(timer);
+  /** Its inputs or conditions could not be had; in a probe because what they read was not run. */
+  #notBegun(begun: number, error: unknown): StepOutcome {
+    const isInput = !(error instanceof HangarError) || error.code === 'STEP_INPUT_INVALID';
+    const isExpected = this.#scope.environment.isProbe && isInput;
+    return isExpected ? skipped(this.#path, 'blocked') : this.#failed(begun, { attempts: 0, error });
+  }
+
+  /** One after the other, or some at a time; the first that fails lets no further one begin. */
+  async #items(list: unknown, concurrency: number, begun: number): Promise<StepOutcome> {
+    const items: readonly unknown[] = Array.isArray(list) ? list : [];
+    const outcomes: StepOutcome[] = [];
+    let next = 0;
+    let isOver = false;
+    const work = async (): Promise<void> => {
+      for (let index = next++; index < items.length && !isOver; index = next++) {
+        const outcome = await this.#item(items[index], index);
+        outcomes[index] = outcome;
+        if (isBad(outcome.record)) isOver = true;
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, work));
+    const done = outcomes.filter(outcome => outcome !== undefined);
+    const failed = done.find(({ record }) => isBad(record));
+    const records = done.map(({ record }, index) => ({ ...record, item: items[index] }));
+    const outputs = { results: done.map(({ record }) => record.outputs ?? {}) };
+    const changed = done.map(({ record }) => record.changed).filter(each => each !== undefined);
+    const record: StepRun = {
+      id: this.#path,
+      status: failed === undefined ? 'succeeded' : failed.record.status,
+      attempts: done.reduce((sum, each) => sum + each.record.attempts, 0),
+      seconds: secondsSince(begun),
+      items: records,
+      ...(changed.length > 0 && { changed: changed.includes(true) }),
+      ...(failed === undefined ? { outputs } : { error: failed.record.error }),
+    };
+    const nested = done.flatMap(each => each.nested);
+    return { record, nested, ...(failed?.error !== undefined && { error: failed.error }) };
+  }
+
+  async #item(item: unknown, index: number): Promise<StepOutcome> {
+    const path = this.#step.include === undefined ? this.#path : `${this.#path}[${index}]`;
+    const begun = performance.now();
+    try {
+      const outcome = await this.#one({ path, item, values: { ...this.#values(), item } });
+      await this.#ended(outcome);
+      return outcome;
+    } catch (error) {
+      return this.#notBegun(begun, error);
+    }
+  }
+
+  async #one(one: One): Promise<StepOutcome> {
+    const { kind, include, once } = this.#step;
+    const filled = fillAll(this.#step.with, one.values);
+    if (include !== undefined) return this.#included(one, filled);
+    const { environment } = this.#scope;
+    const input = parse(kind, this.#path, 'input', filled);
+    const identity: StepIdentity = {
+      host: environment.host.name,
+      step: this.#path,
+      input: inputHash(environment.mask(filled)),
+      once,
+      ...('item' in one && { item: one.item }),
+    };
+    const past = environment.history.past(identity);
+    const start = { one, input, identity };
+    if (environment.isProbe && this.#step.risk !== 'read') return this.#wouldRun(start);
+    if (this.#options.isFresh) return this.#run(start, environment.history.starts(identity));
+    return this.#resume(start, past);
+  }
+
+  async #wouldRun({ one, input }: Begun): Promise<StepOutcome> {
+    if (await this.#isDoneAlready(one)) return skipped(this.#path, 'done');
+    const commands = this.#step.kind.commands(asPartial(input), this.#scope.environment.context, this.#step.where);
+    const { record, nested } = skipped(this.#path, 'probe');
+    return { record: { ...record, commands: [...commands] }, nested };
+  }
+
+  /** What follows from the step's past; without one it simply runs. */
+  async #resume(start: Begun, past: PastStep | undefined): Promise<StepOutcome> {
+    const { kind, risk, onUnknown } = this.#step;
+    const action = resumeAction(past, { risk, hasProbe: kind.probe !== undefined, onUnknown });
+    const starts = this.#scope.environment.history.starts(start.identity);
+    if (past === undefined || action.kind !== 'probe')
+      return this.#act(action, start, past, starts, 'its end was not heard of');
+    const probe = await this.#probe(start, past);
+    if (probe.state === 'done') return this.#found(start, past, probe.output);
+    // Under the old key it joins what may still run.
+    if (probe.state === 'notDone') return this.#run(start, starts - 1, past.attempts);
+    return this.#act(unknownAction(risk, onUnknown), start, past, starts, probe.why);
+  }
+
+  async #act(
+    action: ResumeAction,
+    start: Begun,
+    past: PastStep | undefined,
+    starts: number,
+    why: string,
+  ): Promise<StepOutcome> {
+    const attempt = (past?.attempts ?? 0) + 1;
+    switch (action.kind) {
+      case 'reuse':
+        return this.#reuse(past);
+      case 'skip':
+        return skipped(this.#path, 'unknown');
+      case 'fail':
+        throw unknownState(this.#path, this.#scope.environment.run, why);
+      case 'run':
+      case 'rerun':
+      case 'probe':
+      case 'ask': {
+        if (await this.#isDoneAlready(start.one)) return skipped(this.#path, 'done');
+        if (action.kind === 'ask') await this.#mayRepeat(why);
+        else await this.#mayRun(start);
+        return this.#run(start, starts, attempt);
+      }
+      default:
+        return action satisfies never;
+    }
+  }
+
+  async #reuse(past: PastStep | undefined): Promise<StepOutcome> {
+    const { environment } = this.#scope;
+    const record: StepRun = {
+      id: this.#path,
+      status: 'succeeded',
+      attempts: 0,
+      seconds: 0,
+      ...past?.result,
+      reused: true,
+    };
+    await environment.record({ kind: 'step-reused', at: environment.now(), ...this.#place(), result: record });
+    return { record, nested: [] };
+  }
+
+  #probe({ input, one }: Begun, { key, attempts }: PastStep): Promise<Probe<unknown>> {
+    const { kind } = this.#step;
+    const runtime = runtimeOf(this.#about(one), attempts, key, this.#options.signal);
+    return kind.probe?.(input, this.#scope.environment.context, runtime) ?? Promise.resolve({ state: 'notDone' });
+  }
+
+  /** It had been done before the run was taken up: its output counts as if it had been heard. */
+  #found(start: Begun, { attempts }: PastStep, given: unknown): StepOutcome {
+    const output = parse(this.#step.kind, this.#path, 'output', given);
+    const failure = this.#hasFailed(start, output)
+      ? new HangarError({
+          code: 'STEP_FAILED_WHEN',
+          message: `step "${this.#path}" had failed`,
+          fix: 'look at its outputs',
+          failure: 'step',
+        })
+      : this.#step.failedWhen === undefined
+        ? this.#step.kind.failure?.(output, start.input, this.#scope.environment.context)
+        : undefined;
+    const tried: Attempted = { attempts, output, ...(failure && { error: failure }) };
+    return this.#outcome(performance.now(), start, tried, { reused: true });
+  }
+
+  async #run(start: Begun, firstStart: number, firstAttempt = 1): Promise<StepOutcome> {
+    const begun = performance.now();
+    const { environment } = this.#scope;
+    const { identity, input, one } = start;
+    const commands = this.#step.kind.commands(asPartial(input), environment.context, this.#step.where);
+    const tried = await attemptStep({
+      ...this.#about(one),
+      input,
+      signal: this.#options.signal,
+      firstStart,
+      firstAttempt,
+      hasFailed: output => this.#hasFailed(start, output),
+      keyOf: number => startKey(environment.run, identity, number),
+      begin: (attempt, key) =>
+        environment.record({
+          kind: 'step-started',
+          at: environment.now(),
+          ...this.#place(),
+          ...startOf(identity),
+          attempt,
+          key,
+          commands: [...commands],
+        }),
+    });
+    return this.#outcome(begun, start, tried, { commands: [...commands] });
+  }
+
+  #outcome(begun: number, start: Begun, tried: Attempted, more: Partial<StepRun>): StepOutcome {
+    const begin = start.identity === nobody ? {} : { start: startOf(start.identity) };
+    if (tried.error !== undefined) return { ...this.#failed(begun, tried, more), ...begin };
+    const changed = this.#changed(start, tried.output);
+    const record: StepRun = {
+      id: this.#path,
+      status: 'succeeded',
+      attempts: tried.attempts,
+      seconds: secondsSince(begun),
+      outputs: tried.output,
+      ...(changed !== undefined && { changed }),
+      ...more,
+    };
+    return { record, nested: [], ...begin };
+  }
+
+  #failed(begun: number, { attempts, error, output }: Attempted, more: Partial<StepRun> = {}): StepOutcome {
+    const record: StepRun = {
+      id: this.#path,
+      status: this.#options.signal.aborted ? 'cancelled' : 'failed',
+      attempts,
+      seconds: secondsSince(begun),
+      error: describe(error),
+      ...(isUncertain(error) && attempts > 0 && { uncertain: true }),
+      ...(output !== undefined && { outputs: output }),
+      ...more,
+    };
+    return { record, error, nested: [] };
+  }
+
+  async #included({ path, values }: One, input: Readonly<Record<string, unknown>>): Promise<StepOutcome> {
+    const { include } = this.#step;
+    if (include === undefined) throw new TypeError('only a step that includes a runbook has its steps');
+    const begun = performance.now();
+    const params = paramsOfIncluded(include, input['params']);
+    const { signal } = this.#options;
+    const { outcomes, outputs, failed } = await this.#scope.runIncluded({
+      runbook: include,
+      params,
+      prefix: `${path}/`,
+      signal,
+    });
+    const own =
+      failed === undefined && !signal.aborted
+        ? this.#outcome(begun, { one: { path, values }, input, identity: nobody }, { attempts: 1, output: outputs }, {})
+        : this.#failed(begun, { attempts: 1, error: failed?.error ?? signal.reason });
+    return { ...own, nested: outcomes };
+  }
+
+  async #isDoneAlready({ values }: One): Promise<boolean> {
+    const { check, where, killAfterSeconds, timeoutSeconds } = this.#step;
+    if (check === undefined) return false;
+    const { environment } = this.#scope;
+    const input = parse(check.kind, this.#path, 'input', fillAll(check.with, values));
+    const step = { ...this.#step, kind: check.kind, where, killAfterSeconds, timeoutSeconds: timeoutSeconds ?? 60 };
+    // Asked anew each time: a key of its own.
+    const key = randomBytes(8).toString('hex');
+    const runtime = runtimeOf({ step, path: this.#path, environment }, 1, key, this.#options.signal);
+    const output = await check.kind.run(input, environment.context, runtime);
+    return check.kind.failure?.(output, input, environment.context) === undefined;
+  }
+
+  /** Where the fleet file wants somebody to agree before such a step. */
+  async #mayRun({ input }: Begun): Promise<void> {
+    const { environment } = this.#scope;
+    const { kind, risk, where } = this.#step;
+    if (!isAsked(risk, environment.askFrom)) return;
+    const [command] = kind.commands(asPartial(input), environment.context, where);
+    const what = command === undefined ? kind.name : `${kind.name}: ${command.slice(0, 200)}`;
+    await this.#approve(`run this step (${risk}) of "${environment.runbook.name}"? ${what}`);
+  }
+
+  async #mayRepeat(why: string): Promise<void> {
+    await this.#approve(`it may have been done already (${why}). Run it again?`);
+  }
+
+  async #approve(question: string): Promise<void> {
+    const { environment } = this.#scope;
+    const request = {
+      question: environment.mask(question),
+      count: 1,
+      ttlSeconds: approvalSeconds,
+      onTimeout: 'deny',
+    } as const;
+    await environment.approvals.request(this.#place(), request, this.#options.signal);
+  }
+
+  async #forgive(outcome: StepOutcome): Promise<StepOutcome> {
+    const { continueOnError } = this.#step;
+    if (outcome.record.status !== 'failed' || outcome.record.forgiven === true) return outcome;
+    const goesOn = typeof continueOnError === 'boolean' ? continueOnError : continueOnError.evaluate(this.#values());
+    return goesOn === true ? { ...outcome, record: { ...outcome.record, forgiven: true } } : outcome;
+  }
+
+  async #rescue(outcome: StepOutcome): Promise<StepOutcome> {
+    const { rescue } = this.#step;
+    if (rescue.length === 0 || !isBad(outcome.record)) return outcome;
+    const nested = await this.#behind(rescue, outcome, true);
+    const isRescued = outcome.record.status === 'failed' && nested.every(({ record }) => !isBad(record));
+    const record: StepRun = isRescued ? { ...outcome.record, rescued: true } : outcome.record;
+    if (isRescued) await this.#ended({ ...outcome, record });
+    return { ...outcome, record, nested: [...outcome.nested, ...nested] };
+  }
+
+  async #finish(outcome: StepOutcome): Promise<StepOutcome> {
+    const { always } = this.#step;
+    if (always.length === 0) return outcome;
+    const nested = await this.#behind(always, outcome, false);
+    const failed = nested.find(({ record }) => isBad(record));
+    const all = { ...outcome, nested: [...outcome.nested, ...nested] };
+    if (failed === undefined || isBad(outcome.record)) return all;
+    // What must always be done was not: the step has not succeeded.
+    const record: StepRun = {
+      ...outcome.record,
+      status: 'failed',
+      ...(failed.record.error && { error: failed.record.error }),
+    };
+    return { ...all, record, error: failed.error };
+  }
+
+  async #behind(steps: readonly Step<Context>[], outcome: StepOutcome, stopsAtFailure: boolean) {
+    const { record, error } = outcome;
+    const failure = isBad(record) ? { ...(record.error ?? describe(error)), step: record.id } : undefined;
+    const cleanUp = cleanUpSignal(this.#scope.environment.signal);
+    try {
+      return await this.#scope.runSequence(steps, { signal: cleanUp.signal, failure, stopsAtFailure });
+    } finally {
+      cleanUp.dispose();
+    }
+  }
+
+  #hasFailed({ one }: Begun, output: unknown): boolean {
+    const { failedWhen } = this.#step;
+    return failedWhen !== undefined && failedWhen.evaluate(this.#withOutput(one, output)) === true;
+  }
+
+  #changed({ one }: Begun, output: unknown): boolean | undefined {
+    const { changedWhen } = this.#step;
+    if (changedWhen !== undefined) return changedWhen.evaluate(this.#withOutput(one, output)) === true;
+    const said = typeof output === 'object' && output !== null && 'changed' in output ? output.changed : undefined;
+    return typeof said === 'boolean' ? said : undefined;
+  }
+
+  /** What the step's own conditions read: its output is there already. */
+  #withOutput({ values }: One, output: unknown): Readonly<Record<string, unknown>> {
+    return { ...values, steps: { ...Object(values['steps']), [this.#step.id]: output } };
+  }
+
+  #values(): Readonly<Record<string, unknown>> {
+    return this.#scope.values(this.#options.extra);
+  }
+
+  #about({ path }: One) {
+    return { step: this.#step, path, environment: this.#scope.environment };
+  }
+
+  #place() {
+    const { run, host } = this.#scope.environment;
+    return { run, host: host.name, step: this.#path };
+  }
+
+  /** Makes the end durable. What was taken from an earlier run is on disk already. */
+  async #ended({ record: result, start }: StepOutcome): Promise<void> {
+    const { environment } = this.#scope;
+    if (result.reused === true && start === undefined) return;
+    const event = { kind: 'step-ended', at: environment.now(), ...this.#place(), result } as const;
+    await environment.record({ ...event, ...(start && { start }) });
   }
 }
 
-/** Values of `with`; an absent optional leaves its key out. */
-export function inputOf<Context>(step: Step<Context>, values: unknown): Readonly<Record<string, unknown>> {
-  const filled = Object.entries(step.with).map(([key, template]) => [key, fill(template, values)] as const);
-  return Object.fromEntries(filled.filter(([, value]) => value !== undefined));
+/** The step itself, or one of its items. */
+interface One {
+  readonly path: string;
+  readonly item?: unknown;
+  readonly values: Readonly<Record<string, unknown>>;
 }
 
-function runtimeOf<Context>(attempt: number, signal: AbortSignal, environment: StepEnvironment<Context>): StepRuntime {
-  return {
-    attempt,
-    signal,
-    ask: environment.ask,
-    // Shown, not kept: a record of what was done needs no percentages.
-    progress: text => environment.onEvent({ kind: 'step-progress', at: environment.now(), ...environment.place, text }),
-  };
+interface Begun {
+  readonly one: One;
+  readonly input: unknown;
+  readonly identity: StepIdentity;
 }
 
-async function withGrace<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
-  const done = new AbortController();
-  const late = async (): Promise<never> => {
-    await aborted(signal, done.signal);
-    await sleep(graceSeconds * 1000, undefined, { signal: done.signal });
-    throw signal.reason;
-  };
-  const tooLate = late();
-  tooLate.catch(() => undefined);
-  try {
-    return await Promise.race([running, tooLate]);
-  } finally {
-    done.abort();
-  }
+const nobody: StepIdentity = { host: '', step: '', input: '', once: false };
+
+function startOf({ input, item, once }: StepIdentity) {
+  return { input, ...(item !== undefined && { item }), ...(once && { once }) };
 }
 
-function aborted(signal: AbortSignal, done: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true, signal: done });
-    done.addEventListener('abort', () => reject(new Error('done')), { once: true });
-  });
+function isAsked(risk: Risk, askFrom: 'none' | Exclude<Risk, 'read'>): boolean {
+  if (askFrom === 'none' || risk === 'read') return false;
+  return askFrom === 'write' || risk === 'disruptive';
 }
 
-function parse<Context>(step: Step<Context>, side: 'input' | 'output', value: unknown): unknown {
-  const parsed = step.kind[side].safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new HangarError({
-    code: side === 'input' ? 'STEP_INPUT_INVALID' : 'STEP_OUTPUT_INVALID',
-    message: `step "${step.id}" (${step.kind.name}): ${z.prettifyError(parsed.error).replaceAll('\n', '; ')}`,
-    fix: side === 'input' ? 'mend `with` of that step' : 'report it: the step kind gave out what it does not promise',
-    failure: side === 'input' ? 'usage' : 'step',
-  });
+function asPartial(input: unknown): never {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it was checked against the kind's own schema
+  return input as never;
 }
 
-function mustNotHaveFailed<Context>(step: Step<Context>, output: unknown, environment: StepEnvironment<Context>): void {
-  if (step.failedWhen === undefined) return;
-  const values = environment.values();
-  const known = typeof values === 'object' && values !== null && 'steps' in values ? values : { steps: {} };
-  const steps = { ...Object(known.steps), [step.id]: output };
-  if (step.failedWhen.evaluate({ ...known, steps }) !== true) return;
-  throw new HangarError({
-    code: 'STEP_FAILED_WHEN',
-    message: `step "${step.id}" counts as failed: ${step.failedWhen.text}`,
-    fix: `see what it gave out: runbook show ${environment.run}`,
-    failure: 'step',
-  });
-}
-
-function timedOut<Context>({ id, timeoutSeconds }: Step<Context>, { place }: StepEnvironment<Context>): HangarError {
+function unknownState(path: string, run: string, why: string): HangarError {
   return new HangarError({
-    code: 'STEP_TIMEOUT',
-    message: `step "${id}" on "${place.host}" did not end within ${timeoutSeconds} s`,
-    fix: 'see what keeps the host busy; `timeout` of the step gives it more time',
-    failure: 'cancelled',
-  });
-}
-
-/** False: the wait was cut short. */
-async function waitBefore<Context>(
-  attempt: number,
-  retry: Retry,
-  error: unknown,
-  environment: StepEnvironment<Context>,
-): Promise<boolean> {
-  const { delaySeconds, backoff, jitter } = retry;
-  const afterSeconds = delaySeconds * backoff ** (attempt - 1) * (1 + Math.random() * jitter);
-  await environment.record({
-    kind: 'step-retried',
-    at: environment.now(),
-    ...environment.place,
-    attempt,
-    afterSeconds,
-    error: describe(error),
-  });
-  return sleep(afterSeconds * 1000, true, { signal: environment.signal }).catch(() => false);
-}
-
-function isWorthRetrying(error: unknown, { on }: Retry): boolean {
-  if (on === undefined) return true;
-  if (!(error instanceof HangarError)) return false;
-  const isTimeout = error.code === 'STEP_TIMEOUT' || error.code === 'REMOTE_TIMEOUT';
-  return on.some(each => {
-    if (each === 'connection') return error.failure === 'unreachable';
-    if (each === 'timeout') return isTimeout;
-    return 'remoteExitCode' in error && error.remoteExitCode === each;
+    code: 'STEP_STATE_UNKNOWN',
+    message: `whether step "${path}" was done before the run broke off cannot be said: ${why}`,
+    fix: `look there; then start anew, or say what to do in the runbook (onUnknown) and: runbook resume ${run} --with-changes`,
+    failure: 'step',
   });
 }

@@ -1,31 +1,54 @@
 import { HangarError, messageOf } from '../errors.ts';
-import type { RunError, RunEvent, StepRun } from './run.ts';
-import type { ParamValues, Runbook } from './runbook.ts';
-
-/** What a host's steps are run with. */
-export interface HostEnvironment<Context> {
-  readonly run: string;
-  readonly runbook: Runbook<Context>;
-  readonly params: ParamValues;
-  readonly signal: AbortSignal;
-  readonly record: (event: RunEvent) => Promise<void>;
-  readonly onEvent: (event: RunEvent) => void;
-  readonly ask: (question: string) => Promise<boolean | undefined>;
-  readonly now: () => string;
-}
+import type { RunError, StepRun } from './run.ts';
 
 /** What became of a step, with the error that made it fail. */
 export interface StepOutcome {
   readonly record: StepRun;
   readonly error?: unknown;
-  /** The run goes on although it failed. */
-  readonly isForgiven?: boolean;
+  /** What became of the steps that belong to it: of the runbook it includes, of its rescue and of its always. */
+  readonly nested: readonly StepOutcome[];
+  /** With place and name what identifies it; absent: it was not begun. */
+  readonly start?: StepStart;
+}
+
+export interface StepStart {
+  readonly input: string;
+  readonly item?: unknown;
+  readonly once?: boolean;
 }
 
 /** An error as it is kept with a run. */
 export function describe(error: unknown): RunError {
   if (error instanceof HangarError) return { code: error.code, message: error.message, fix: error.fix };
   return { code: 'INTERNAL', message: messageOf(error), fix: 'run it again with --verbose and report what it prints' };
+}
+
+/** It failed, and nothing made up for that. */
+export function isBad({ status, forgiven, rescued }: StepRun): boolean {
+  return status === 'cancelled' || (status === 'failed' && forgiven !== true && rescued !== true);
+}
+
+/** What needs this step cannot run. */
+export function blocks(record: StepRun): boolean {
+  if (record.status !== 'skipped') return isBad(record);
+  return record.reason === 'blocked' || record.reason === 'finished' || record.reason === 'cancelled';
+}
+
+export function skipped(id: string, reason: NonNullable<StepRun['reason']>): StepOutcome {
+  return { record: { id, status: 'skipped', reason, attempts: 0, seconds: 0 }, nested: [] };
+}
+
+/** Nobody knows whether what failed this way had its effect: it was cut off, or ended from outside. */
+export function isUncertain(error: unknown): boolean {
+  return error instanceof HangarError && (error.failure === 'unreachable' || error.failure === 'cancelled');
+}
+
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof HangarError && error.failure === 'unreachable';
+}
+
+export function exitCodeOf(error: unknown): number {
+  return error instanceof HangarError ? error.exitCode : 1;
 }
 
 export function secondsSince(start: number): number {

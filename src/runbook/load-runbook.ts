@@ -1,443 +1,171 @@
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
-import { HangarError } from '../errors.ts';
-import { YamlFile, type YamlPath } from '../fleet/yaml-problems.ts';
-import { type CelField, type CelType, celTypeOf } from './cel-type.ts';
-import { type CheckOptions, checkExpression, type Expression, provenPresent, type Scope } from './expression.ts';
-import { isIdentifier, isReservedParam, isReservedRunbook, suggestion } from './names.ts';
-import { parseParam } from './params.ts';
-import { parseDuration, parseSize } from './quantity.ts';
-import type { Amount, Param, Runbook, Step, StepKinds } from './runbook.ts';
-import { type ParamFile, type RunbookFile, runbookSchema, type StepFile, unsupportedKeys } from './schema.ts';
-import { checkTemplate, type Template } from './template.ts';
+import { dirname, join, resolve } from 'node:path';
+import { HangarError, messageOf } from '../errors.ts';
+import { YamlFile } from '../fleet/yaml-problems.ts';
+import { includeKind } from './include-kind.ts';
+import { loadParams } from './load-params.ts';
+import { StepLoader } from './load-steps.ts';
+import { isReservedRunbook } from './names.ts';
+import type { Amount, Runbook, StepKinds } from './runbook.ts';
+import { type RunbookFile, runbookSchema, type StepFile } from './schema.ts';
+import { scopeOf } from './scope.ts';
+
+export interface LoadOptions {
+  /** Where runbooks that are included by name are looked for, behind the folder of the file that includes them. */
+  readonly folders?: readonly string[];
+  /** Text of a file; undefined where there is none. Default: from disk. A run that is resumed has its own texts. */
+  readonly read?: (path: string) => Promise<string | undefined>;
+}
 
 /**
- * Reads a runbook and checks it whole: names, types, order, expressions.
+ * Reads a runbook, and what it includes, and checks it whole: names, types, order, expressions.
  * @throws HangarError `NO_SUCH_RUNBOOK`, `INVALID_RUNBOOK` with every problem and its place
  */
-export async function loadRunbook<Context>(path: string, kinds: StepKinds<Context>): Promise<Runbook<Context>> {
-  const text = await read(path);
+export async function loadRunbook<Context>(
+  path: string,
+  kinds: StepKinds<Context>,
+  options: LoadOptions = {},
+): Promise<Runbook<Context>> {
+  const all = new Map([...kinds, [includeKind.name, includeKind] as const]);
+  return load(path, { kinds: all, folders: options.folders ?? [], read: options.read ?? readIfThere, above: [] });
+}
+
+interface Loading<Context> {
+  readonly kinds: StepKinds<Context>;
+  readonly folders: readonly string[];
+  readonly read: (path: string) => Promise<string | undefined>;
+  /** Files that include this one. */
+  readonly above: readonly string[];
+}
+
+async function load<Context>(path: string, loading: Loading<Context>): Promise<Runbook<Context>> {
+  const text = await loading.read(path);
+  if (text === undefined) throw noSuchRunbook(path);
   const file = new YamlFile(path, text);
   const value = file.check(runbookSchema);
-  if (value === undefined) tellUnsupported(file);
-  const runbook = value && new Loader(file, value, kinds).load(path, text);
+  const runbook = value && (await assemble(file, value, loading));
   file.failIfWrong('INVALID_RUNBOOK', 'the runbook');
   if (runbook === undefined) throw new TypeError('a runbook that has another shape has a problem');
   return runbook;
 }
 
-async function read(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new HangarError({
-      code: 'NO_SUCH_RUNBOOK',
-      message: `the runbook "${path}" cannot be read`,
-      fix: 'see which there are: runbook list',
-      failure: 'usage',
-      cause,
-    });
-  }
+async function assemble<Context>(
+  file: YamlFile,
+  value: RunbookFile,
+  loading: Loading<Context>,
+): Promise<Runbook<Context>> {
+  const { name, summary, steps, rescue = [], always = [] } = value;
+  checkName(file, name);
+  const params = loadParams(file, value.params);
+  const included = await loadIncluded(file, value, loading);
+  const loader = new StepLoader(file, value, { kinds: loading.kinds, params, included, scopeOf });
+  return {
+    path: file.path,
+    files: Object.assign({ [file.path]: file.text }, ...[...included.values()].map(({ files }) => files)),
+    name,
+    summary,
+    params,
+    fanout: fanoutOf(file, value),
+    steps: loader.graph(steps),
+    rescue: loader.sequence(rescue, ['rescue'], 'failed'),
+    always: loader.sequence(always, ['always'], 'ended'),
+  };
 }
 
-/** A key of the language that is to come is named as such. */
-function tellUnsupported(file: YamlFile): void {
-  for (const list of ['steps', 'always'])
-    for (let index = 0; file.document.hasIn([list, index]); index++)
-      for (const key of unsupportedKeys)
-        if (file.document.hasIn([list, index, key]))
-          file.add([list, index, key], `"${key}" is not supported by this version`, { atKey: true });
+function checkName(file: YamlFile, name: string): void {
+  if (!/^[a-z][a-z0-9-]*$/.test(name)) file.add(['name'], `"${name}" is no name: use lower case, digits, "-"`);
+  else if (isReservedRunbook(name)) file.add(['name'], `"${name}" is a command of the command line`);
 }
 
-const noType: CelType = { kind: 'dyn' };
-
-class Loader<Context> {
-  readonly #file: YamlFile;
-  readonly #value: RunbookFile;
-  readonly #kinds: StepKinds<Context>;
-  readonly #params = new Map<string, Param>();
-
-  constructor(file: YamlFile, value: RunbookFile, kinds: StepKinds<Context>) {
-    this.#file = file;
-    this.#value = value;
-    this.#kinds = kinds;
-  }
-
-  load(path: string, text: string): Runbook<Context> {
-    const { name, summary, steps, always = [] } = this.#value;
-    this.#checkName(name);
-    for (const [key, param] of Object.entries(this.#value.params ?? {})) this.#addParam(key, param);
-    this.#checkIds();
-    const scope = this.#scope();
-    return {
-      path,
-      text,
-      name,
-      summary,
-      params: this.#params,
-      fanout: this.#fanout(),
-      steps: steps.map((step, index) => this.#step(step, ['steps', index], scope)),
-      always: always.map((step, index) => this.#step(step, ['always', index], scope)),
-    };
-  }
-
-  #checkName(name: string): void {
-    if (!/^[a-z][a-z0-9-]*$/.test(name)) this.#file.add(['name'], `"${name}" is no name: use lower case, digits, "-"`);
-    else if (isReservedRunbook(name)) this.#file.add(['name'], `"${name}" is a command of the command line`);
-  }
-
-  #addParam(name: string, file: ParamFile): void {
-    const at = ['params', name];
-    if (!isIdentifier(name)) this.#file.add(at, `"${name}" is no name: use camelCase`, { atKey: true });
-    if (isReservedParam(name)) this.#file.add(at, `"${name}" is an option of the command line itself`, { atKey: true });
-    if (file.type === 'secret') this.#file.add([...at, 'type'], '"secret" is not supported by this version');
-    if (file.type === 'enum' && file.values === undefined) this.#file.add(at, 'an enum needs values: [a, b]');
-    if (file.required === true && file.default !== undefined)
-      this.#file.add([...at, 'required'], 'a param with a default is never missing');
-    const param = this.#param(name, file);
-    this.#params.set(name, param);
-    if (file.default === undefined) return;
-    const parsed = parseParam(param, file.default);
-    if ('problem' in parsed) this.#file.add([...at, 'default'], parsed.problem);
-    else this.#params.set(name, { ...param, default: parsed.value });
-  }
-
-  #param(name: string, { type, required: isRequired, values, min, max, pattern, help = '' }: ParamFile): Param {
-    const bound = (value: number | string | undefined): number | undefined =>
-      typeof value === 'string' ? (type === 'duration' ? parseDuration(value) : parseSize(value)) : value;
-    const [low, high] = [bound(min), bound(max)];
-    return {
-      name,
-      type,
-      required: isRequired ?? false,
-      help,
-      ...(values && { values }),
-      ...(low !== undefined && { min: low }),
-      ...(high !== undefined && { max: high }),
-      ...(pattern !== undefined && { pattern: this.#pattern(name, pattern) }),
-    };
-  }
-
-  #pattern(name: string, pattern: string): string {
+/** The runbooks that steps include, by the name that they give. */
+async function loadIncluded<Context>(
+  file: YamlFile,
+  value: RunbookFile,
+  loading: Loading<Context>,
+): Promise<ReadonlyMap<string, Runbook<Context>>> {
+  const found = new Map<string, Runbook<Context>>();
+  for (const { step, path } of allSteps(value)) {
+    const name = step.with?.['runbook'];
+    if (step.uses !== includeKind.name || typeof name !== 'string' || found.has(name)) continue;
+    const at = [...path, 'with', 'runbook'];
     try {
-      return new RegExp(pattern, 'u').source;
-    } catch {
-      this.#file.add(['params', name, 'pattern'], 'not a regular expression');
-      return '';
+      const target = await findIncluded(name, file.path, loading);
+      if (target === undefined) file.add(at, `there is no runbook "${name}" beside this file`);
+      else if ([...loading.above, file.path].includes(target)) file.add(at, `"${name}" includes itself`);
+      else found.set(name, await load(target, { ...loading, above: [...loading.above, file.path] }));
+    } catch (error) {
+      file.add(at, error instanceof HangarError ? error.message : messageOf(error));
     }
-  }
-
-  #checkIds(): void {
-    const seen = new Set<string>();
-    for (const [path, { id }] of this.#entries()) {
-      if (!isIdentifier(id)) this.#file.add([...path, 'id'], `"${id}" is no name: use camelCase`);
-      if (seen.has(id)) this.#file.add([...path, 'id'], `there are two steps "${id}"`);
-      seen.add(id);
-    }
-  }
-
-  #entries(): readonly (readonly [YamlPath, StepFile])[] {
-    return [...entriesOf('steps', this.#value.steps), ...entriesOf('always', this.#value.always ?? [])];
-  }
-
-  /** All that an expression may name. */
-  #scope(): Scope {
-    const params = [...this.#params.values()].map(param => [param.name, paramField(param)] as const);
-    const steps = this.#entries().map(([, { id, uses }]) => {
-      const kind = this.#kinds.get(uses);
-      const field: CelField = { type: kind ? celTypeOf(kind.output, 'output') : noType, optional: true };
-      return [id, field] as const;
-    });
-    return {
-      kind: 'object',
-      fields: {
-        params: required(object(Object.fromEntries(params))),
-        steps: required(object(Object.fromEntries(steps))),
-        host: required(
-          object({
-            name: required({ kind: 'string' }),
-            address: optional({ kind: 'string' }),
-            labels: required({ kind: 'map' }),
-          }),
-        ),
-        run: required(object({ id: required({ kind: 'string' }) })),
-      },
-    };
-  }
-
-  #step(file: StepFile, path: YamlPath, scope: Scope): Step<Context> {
-    const kind = this.#kinds.get(file.uses);
-    if (!kind)
-      this.#file.add(
-        [...path, 'uses'],
-        `there is no step kind "${file.uses}"${suggestion(file.uses, this.#kinds.keys())}`,
-      );
-    const needs = this.#needs(file, path);
-    const before: CheckOptions = { scope, absent: at => this.#whyAbsent(at, this.#sureBefore(file, path)) };
-    const after: CheckOptions = {
-      scope,
-      absent: at => this.#whyAbsent(at, new Set([...this.#sureBefore(file, path), file.id])),
-    };
-    const when = this.#condition(file.when, [...path, 'when'], before);
-    const present = when ? provenPresent(when.text, scope) : [];
-    const [finishWhen, failedWhen] = [
-      this.#condition(file.finishWhen, [...path, 'finishWhen'], { ...after, present }),
-      this.#condition(file.failedWhen, [...path, 'failedWhen'], { ...after, present }),
-    ];
-    const timeoutSeconds = file.timeout === undefined ? undefined : parseDuration(file.timeout);
-    return {
-      id: file.id,
-      kind: kind ?? missingKind(file.uses),
-      risk: file.risk ?? kind?.risk ?? 'write',
-      with: this.#with(file, path, { ...before, present }),
-      needs,
-      where: file.where ?? 'host',
-      continueOnError: this.#continueOnError(file, path, before),
-      output: kind ? celTypeOf(kind.output, 'output') : noType,
-      ...(when && { when }),
-      ...(finishWhen && { finishWhen }),
-      ...(failedWhen && { failedWhen }),
-      ...(timeoutSeconds !== undefined && { timeoutSeconds }),
-      ...(file.retry && { retry: retryOf(file.retry) }),
-    };
-  }
-
-  /** Without `needs` the step before; no circles. */
-  #needs(file: StepFile, path: YamlPath): readonly string[] {
-    const [list, index] = path;
-    const steps = list === 'always' ? (this.#value.always ?? []) : this.#value.steps;
-    if (list === 'always' && file.needs !== undefined)
-      this.#file.add([...path, 'needs'], 'steps of "always" run one after the other, whatever happened: no needs');
-    if (file.needs === undefined || list === 'always') return defaultNeeds(steps, Number(index));
-    for (const [at, need] of file.needs.entries()) {
-      const ids = steps.map(({ id }) => id);
-      if (need === file.id) this.#file.add([...path, 'needs', at], `"${need}" cannot need itself`);
-      else if (!ids.includes(need))
-        this.#file.add([...path, 'needs', at], `there is no step "${need}"${suggestion(need, ids)}`);
-      else if (ancestors(need, steps).has(file.id))
-        this.#file.add([...path, 'needs', at], `"${file.id}" and "${need}" need each other`);
-    }
-    return file.needs;
-  }
-
-  /** Steps that have certainly succeeded when this one starts. */
-  #sureBefore(file: StepFile, [list]: YamlPath): ReadonlySet<string> {
-    if (list === 'always') return new Set();
-    const before = ancestors(file.id, this.#value.steps);
-    const sure = this.#value.steps.filter(
-      ({ id, when, continueOnError }) => before.has(id) && when === undefined && (continueOnError ?? false) === false,
-    );
-    return new Set(sure.map(({ id }) => id));
-  }
-
-  #whyAbsent(path: readonly string[], sure: ReadonlySet<string>): string | undefined {
-    const [root, name = '', field] = path;
-    if (root === 'steps' && path.length === 2 && !sure.has(name)) return `step "${name}" may not have run`;
-    if (root === 'params' && path.length === 2) {
-      const param = this.#params.get(name);
-      return param && !param.required && param.default === undefined ? `param "${name}" may not be given` : undefined;
-    }
-    if (root === 'steps' && path.length === 3 && field !== undefined && this.#isOptionalOutput(name, field))
-      return `${path.join('.')} may be absent`;
-    return undefined;
-  }
-
-  #isOptionalOutput(step: string, field: string): boolean {
-    const entry = this.#entries().find(([, { id }]) => id === step)?.[1];
-    const kind = entry && this.#kinds.get(entry.uses);
-    const type = kind && celTypeOf(kind.output, 'output');
-    return type?.kind === 'object' && type.fields[field]?.optional === true;
-  }
-
-  #condition(text: string | boolean | undefined, path: YamlPath, options: CheckOptions): Expression | undefined {
-    if (text === undefined) return undefined;
-    const checked = this.#expression(String(text), path, options);
-    if (checked && !['bool', 'dyn'].includes(checked.type.kind))
-      this.#file.add(path, `expected true or false, the expression gives ${checked.type.kind}`);
-    return checked;
-  }
-
-  #expression(text: string, path: YamlPath, options: CheckOptions): Expression | undefined {
-    if (text.includes('${{')) {
-      this.#file.add(path, 'a bare expression stands here: no ${{ }}');
-      return undefined;
-    }
-    const checked = checkExpression(text, options);
-    if ('expression' in checked) return checked.expression;
-    for (const { offset, message } of checked.problems) this.#file.add(path, message, { within: offset });
-    return undefined;
-  }
-
-  #continueOnError(file: StepFile, path: YamlPath, options: CheckOptions): boolean | Expression {
-    if (typeof file.continueOnError !== 'string') return file.continueOnError ?? false;
-    return this.#condition(file.continueOnError, [...path, 'continueOnError'], options) ?? false;
-  }
-
-  #with(file: StepFile, path: YamlPath, options: CheckOptions): Step<Context>['with'] {
-    const kind = this.#kinds.get(file.uses);
-    const input = kind && celTypeOf(kind.input, 'input');
-    const fields = input?.kind === 'object' ? input.fields : {};
-    const templates: Record<string, Template> = {};
-    for (const [key, value] of Object.entries(file.with ?? {})) {
-      const field = fields[key];
-      if (kind && field === undefined)
-        this.#file.add(
-          [...path, 'with', key],
-          `"${key}" is no input of ${file.uses}${suggestion(key, Object.keys(fields))}`,
-          { atKey: true },
-        );
-      const template = this.#template(value, [...path, 'with', key], field, options);
-      if (template) templates[key] = template;
-    }
-    for (const [key, { optional: mayLack }] of Object.entries(fields))
-      if (!mayLack && !(key in (file.with ?? {}))) this.#file.add(path, `${file.uses} needs the input "${key}"`);
-    return templates;
-  }
-
-  #template(value: unknown, path: YamlPath, field: CelField | undefined, options: CheckOptions): Template | undefined {
-    if (typeof value !== 'string' || !value.includes('${{')) {
-      const problem = field && literalProblem(value, field.type);
-      if (problem !== undefined) this.#file.add(path, problem);
-      return { kind: 'literal', value };
-    }
-    const absent = (at: readonly string[]): string | undefined =>
-      // An optional that is absent leaves its key out; a step that did not run is no optional.
-      at[0] === 'steps' && at.length === 2
-        ? options.absent(at)
-        : field?.optional === true
-          ? undefined
-          : options.absent(at);
-    const checked = checkTemplate(value, { ...options, absent });
-    if ('problems' in checked) {
-      for (const { offset, message } of checked.problems) this.#file.add(path, message, { within: offset });
-      return undefined;
-    }
-    if (field && !fits(checked.type, field.type))
-      this.#file.add(path, `expected ${field.type.kind}, the expression gives ${checked.type.kind}`);
-    return checked.template;
-  }
-
-  #fanout(): Runbook<Context>['fanout'] {
-    const { concurrency = 10, serial = '100%', maxFailures } = this.#value.fanout ?? {};
-    const amounts = Array.isArray(serial) ? serial : [serial];
-    return {
-      concurrency,
-      serial: amounts.map(amountOf),
-      ...(maxFailures !== undefined && { maxFailures: amountOf(maxFailures) }),
-    };
-  }
-}
-
-function entriesOf(list: string, steps: readonly StepFile[]) {
-  return steps.map((step, index) => [[list, index], step] as const);
-}
-
-function defaultNeeds(steps: readonly StepFile[], index: number): readonly string[] {
-  const before = steps[index - 1];
-  return before === undefined ? [] : [before.id];
-}
-
-/** Everything that a step waits for, directly or not. */
-function ancestors(id: string, steps: readonly StepFile[]): ReadonlySet<string> {
-  const found = new Set<string>();
-  const pending = [id];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const index = steps.findIndex(step => step.id === next);
-    const step = steps[index];
-    for (const need of step?.needs ?? defaultNeeds(steps, index))
-      if (!found.has(need)) {
-        found.add(need);
-        pending.push(need);
-      }
   }
   return found;
 }
 
-function required(type: CelType): CelField {
-  return { type, optional: false };
+async function findIncluded<Context>(
+  name: string,
+  from: string,
+  { folders, read }: Loading<Context>,
+): Promise<string | undefined> {
+  const here = dirname(from);
+  const isPath = name.includes('/') || /\.ya?ml$/.test(name);
+  const candidates = isPath ? [resolve(here, name)] : [here, ...folders].map(folder => join(folder, `${name}.yaml`));
+  for (const candidate of candidates) if ((await read(candidate)) !== undefined) return candidate;
+  return undefined;
 }
 
-function optional(type: CelType): CelField {
-  return { type, optional: true };
+/** Every step of a file with its place, nested ones included. */
+export function* allSteps(
+  value: Pick<RunbookFile, 'steps' | 'rescue' | 'always'>,
+): Generator<{ readonly step: StepFile; readonly path: readonly (string | number)[] }> {
+  yield* stepsIn(value.steps, ['steps']);
+  yield* stepsIn(value.rescue ?? [], ['rescue']);
+  yield* stepsIn(value.always ?? [], ['always']);
 }
 
-function object(fields: Readonly<Record<string, CelField>>): CelType {
-  return { kind: 'object', fields };
-}
-
-function paramField(param: Param): CelField {
-  return { type: paramType(param), optional: !param.required && param.default === undefined };
-}
-
-function paramType({ type, values }: Param): CelType {
-  switch (type) {
-    case 'integer':
-    case 'size':
-      return { kind: 'int' };
-    case 'number':
-    case 'duration':
-      return { kind: 'double' };
-    case 'boolean':
-      return { kind: 'bool' };
-    case 'list':
-      return { kind: 'list', of: { kind: 'string' } };
-    case 'enum':
-      return { kind: 'string', ...(values && { values }) };
-    case 'string':
-    case 'path':
-    case 'secret':
-      return { kind: 'string' };
-    default:
-      return type satisfies never;
+function* stepsIn(
+  steps: readonly StepFile[],
+  above: readonly (string | number)[],
+): Generator<{ readonly step: StepFile; readonly path: readonly (string | number)[] }> {
+  for (const [index, step] of steps.entries()) {
+    const path = [...above, index];
+    yield { step, path };
+    yield* stepsIn(step.rescue ?? [], [...path, 'rescue']);
+    yield* stepsIn(step.always ?? [], [...path, 'always']);
   }
 }
 
-function fits(given: CelType, wanted: CelType): boolean {
-  if (given.kind === 'dyn' || wanted.kind === 'dyn') return true;
-  return given.kind === wanted.kind || (given.kind === 'int' && wanted.kind === 'double');
-}
-
-function literalProblem(value: unknown, type: CelType): string | undefined {
-  const shown = JSON.stringify(value);
-  switch (type.kind) {
-    case 'string':
-      if (typeof value !== 'string') return `expected a text, found ${shown}`;
-      return type.values && !type.values.includes(value)
-        ? `expected one of ${type.values.join(', ')}, found ${shown}`
-        : undefined;
-    case 'int':
-      return Number.isInteger(value) ? undefined : `expected a whole number, found ${shown}`;
-    case 'double':
-      return typeof value === 'number' ? undefined : `expected a number, found ${shown}`;
-    case 'bool':
-      return typeof value === 'boolean' ? undefined : `expected true or false, found ${shown}`;
-    case 'list':
-      return Array.isArray(value) ? undefined : `expected a list, found ${shown}`;
-    case 'object':
-    case 'map':
-    case 'dyn':
-      return undefined;
-    default:
-      return type satisfies never;
-  }
+function fanoutOf<Context>(file: YamlFile, { fanout = {} }: RunbookFile): Runbook<Context>['fanout'] {
+  const { concurrency = 10, serial = '100%', maxFailures, order = 'inventory' } = fanout;
+  const amounts = (Array.isArray(serial) ? serial : [serial]).map(amountOf);
+  for (const [index, amount] of amounts.entries())
+    if (('count' in amount ? amount.count : amount.percent) === 0)
+      file.add(['fanout', 'serial', ...(Array.isArray(serial) ? [index] : [])], 'a batch of no hosts never ends');
+  return {
+    concurrency,
+    serial: amounts,
+    order,
+    ...(maxFailures !== undefined && { maxFailures: amountOf(maxFailures) }),
+  };
 }
 
 function amountOf(amount: number | string): Amount {
   return typeof amount === 'number' ? { count: amount } : { percent: Number(amount.replace('%', '')) };
 }
 
-function retryOf({
-  attempts,
-  delay = '1s',
-  backoff = 1,
-  jitter = 0,
-  on,
-}: NonNullable<StepFile['retry']>): NonNullable<Step<unknown>['retry']> {
-  return { attempts, delaySeconds: parseDuration(delay) ?? 1, backoff, jitter, ...(on && { on }) };
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw noSuchRunbook(path, error);
+  }
 }
 
-/** Stands in for a kind that does not exist, until the file is refused for it. */
-function missingKind(name: string): Step<unknown>['kind'] {
-  const refuse = (): Promise<never> => Promise.reject(new TypeError(`there is no step kind "${name}"`));
-  return { name, summary: '', risk: 'write', input: z.unknown(), output: z.unknown(), commands: () => [], run: refuse };
+function noSuchRunbook(path: string, cause?: unknown): HangarError {
+  return new HangarError({
+    code: 'NO_SUCH_RUNBOOK',
+    message: `the runbook "${path}" cannot be read`,
+    fix: 'see which there are: runbook list',
+    failure: 'usage',
+    ...(cause !== undefined && { cause }),
+  });
 }

@@ -22,6 +22,7 @@ const options = [
   'verbose',
   'quiet',
   'dryRun',
+  'wait',
   'help',
   'version',
 ];

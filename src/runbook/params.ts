@@ -65,9 +65,13 @@ export function parseParam(param: Param, given: ParamValue): ParsedParam {
 function convert({ type, values }: Param, given: ParamValue): ParsedParam {
   const expected = (what: string): ParsedParam => ({ problem: `expected ${what}, found ${JSON.stringify(given)}` });
   switch (type) {
+    case 'secret':
+      // Never quoted: what stands here by mistake is the secret itself.
+      return isReference(given)
+        ? { value: given }
+        : { problem: 'a secret is given by reference: env:NAME, file:PATH or cmd:COMMAND' };
     case 'string':
     case 'path':
-    case 'secret':
       return typeof given === 'string' && given !== '' ? { value: given } : expected('a text');
     case 'enum': {
       const isKnown = typeof given === 'string' && values?.includes(given) === true;
@@ -97,6 +101,10 @@ function convert({ type, values }: Param, given: ParamValue): ParsedParam {
     default:
       return type satisfies never;
   }
+}
+
+function isReference(given: ParamValue): given is string {
+  return typeof given === 'string' && /^(env:[A-Za-z_]\w*|(file|cmd):.*\S.*)$/s.test(given);
 }
 
 function numberOf(given: ParamValue): number | undefined {

@@ -1,12 +1,13 @@
 import type { Host } from '../fleet/host.ts';
-import type { ParamValues, Runbook, Step } from './runbook.ts';
+import type { Param, ParamValues, Runbook, Step } from './runbook.ts';
 import type { Risk } from './step-kind.ts';
-import { fill, placeholder, readsOf, type Template } from './template.ts';
+import { fillAllKnown, readsOf, type Template } from './template.ts';
 
 /** What a run would do: a value that the dry run prints. */
 export interface Plan {
   readonly schema: 'hangar.plan/1';
   readonly runbook: string;
+  /** Secrets as the references that were given. */
   readonly params: ParamValues;
   readonly hosts: readonly HostPlan[];
 }
@@ -20,16 +21,26 @@ export interface StepPlan {
   readonly id: string;
   readonly uses: string;
   readonly risk: Risk;
-  /** Runs at the end, whatever happened. */
+  readonly where: 'host' | 'controller';
+  /** Runs at the end of its host, or behind its step, whatever happened. */
   readonly always: boolean;
+  /** Runs only when something failed. */
+  readonly rescue: boolean;
   readonly needs: readonly string[];
   /** Its condition, where that depends on later results. */
   readonly when?: string;
+  /** Its list, where that depends on later results. */
+  readonly foreach?: string;
   /** Its condition is false already. */
   readonly skipped: boolean;
   /** `<…>` where a value depends on later results. */
   readonly with: Readonly<Record<string, unknown>>;
+  /** What is asked first: where it succeeds the step is done already. */
+  readonly check: readonly string[];
+  /** In order; of a step with items those of each of them. */
   readonly commands: readonly string[];
+  /** Of the runbook that it includes, of its rescue and of its always. */
+  readonly steps: readonly StepPlan[];
 }
 
 /** Every step on every host with what is known before anything runs. Touches nothing. */
@@ -43,52 +54,125 @@ export function planRun<Context>(
     schema: 'hangar.plan/1',
     runbook: runbook.name,
     params,
-    hosts: hosts.map(host => planHost(runbook, params, host, contextOf(host))),
+    hosts: hosts.map(host => ({
+      name: host.name,
+      steps: planRunbook(runbook, { host: hostValues(host), params: shown(runbook, params) }, contextOf(host)),
+    })),
   };
 }
 
-function planHost<Context>(runbook: Runbook<Context>, params: ParamValues, host: Host, context: Context): HostPlan {
-  const values = {
-    params,
-    host: { name: host.name, labels: host.labels, ...(host.address !== undefined && { address: host.address }) },
-  };
-  const planned = (step: Step<Context>, always: boolean): StepPlan => planStep(step, values, context, always);
-  return {
-    name: host.name,
-    steps: [...runbook.steps.map(step => planned(step, false)), ...runbook.always.map(step => planned(step, true))],
-  };
+/** What expressions may read of a host. */
+export function hostValues({ name, address, labels }: Host) {
+  return { name, labels, ...(address !== undefined && { address }) };
 }
 
-function planStep<Context>(step: Step<Context>, values: unknown, context: Context, always: boolean): StepPlan {
-  const entries = Object.entries(step.with);
-  const known = entries.flatMap(([key, template]) =>
-    isKnown(template) ? [[key, fill(template, values)] as const] : [],
+/** Param values for the eye: what a secret stands for is not even looked up. */
+function shown<Context>({ params }: Runbook<Context>, values: ParamValues): ParamValues {
+  const isSecret = (name: string): boolean => params.get(name)?.type === 'secret';
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, isSecret(name) ? `<secret ${name}>` : value]),
   );
-  const input = Object.fromEntries(known.filter(([, value]) => value !== undefined));
-  const later = entries
-    .filter(([, template]) => !isKnown(template))
-    .map(([key, template]) => [key, placeholder(template)]);
-  const isDecided = step.when !== undefined && !step.when.reads.some(dependsOnRun);
-  const skipped = isDecided && step.when?.evaluate(values) !== true;
+}
+
+interface Values {
+  readonly host: unknown;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly item?: unknown;
+}
+
+type Role = 'step' | 'rescue' | 'always';
+
+function planRunbook<Context>(runbook: Runbook<Context>, values: Values, context: Context): readonly StepPlan[] {
+  return [
+    ...runbook.steps.map(step => planStep(step, values, context, 'step')),
+    ...runbook.rescue.map(step => planStep(step, values, context, 'rescue')),
+    ...runbook.always.map(step => planStep(step, values, context, 'always')),
+  ];
+}
+
+function planStep<Context>(step: Step<Context>, values: Values, context: Context, role: Role): StepPlan {
+  const { id, kind, risk, where, needs, when, foreach } = step;
+  const isDecided = when !== undefined && !when.reads.some(path => isLater(path));
+  const skipped = isDecided && when.evaluate(values) !== true;
+  const items = foreach === undefined ? [undefined] : knownItems(step, values);
+  const each = items?.map(item => (foreach === undefined ? values : { ...values, item })) ?? [values];
+  const inputs = each.map(known => fillAllKnown(step.with, known, path => isLater(path, known)));
   return {
-    id: step.id,
-    uses: step.kind.name,
-    risk: step.risk,
-    always,
-    needs: step.needs,
+    id,
+    uses: kind.name,
+    risk,
+    where,
+    always: role === 'always',
+    rescue: role === 'rescue',
+    needs,
     skipped,
-    ...(step.when !== undefined && !isDecided && { when: step.when.text }),
-    with: { ...input, ...Object.fromEntries(later) },
-    commands: skipped ? [] : step.kind.commands(input, context),
+    ...(when !== undefined && !isDecided && { when: when.text }),
+    ...(foreach !== undefined && items === undefined && { foreach: foreach.items.text }),
+    with: inputs[0] ?? {},
+    check: skipped ? [] : checkCommands(step, values, context),
+    commands: skipped ? [] : each.flatMap(known => kind.commands(knownInputs(step.with, known), context, where)),
+    steps: skipped ? [] : nestedPlans(step, values, context, inputs[0] ?? {}),
   };
 }
 
-function isKnown(template: Template): boolean {
-  return !readsOf(template).some(dependsOnRun);
+/** What a kind makes its commands of: it names itself what is known only later; within maps and lists that is marked. */
+function knownInputs(templates: Readonly<Record<string, Template>>, values: Values): Record<string, unknown> {
+  const later = (path: string): boolean => isLater(path, values);
+  const whole = Object.entries(templates).filter(
+    ([, template]) => template.kind === 'map' || template.kind === 'list' || !readsOf(template).some(later),
+  );
+  return fillAllKnown(Object.fromEntries(whole), values, later);
 }
 
-function dependsOnRun(path: string): boolean {
-  return path.startsWith('steps.') || path.startsWith('run.');
+/** The items of a step, where they are known now. */
+function knownItems<Context>({ foreach }: Step<Context>, values: Values): readonly unknown[] | undefined {
+  if (foreach === undefined || foreach.items.reads.some(path => isLater(path, values))) return undefined;
+  const items = foreach.items.evaluate(values);
+  return Array.isArray(items) ? items : [];
+}
+
+function checkCommands<Context>({ check, where }: Step<Context>, values: Values, context: Context): readonly string[] {
+  if (check === undefined) return [];
+  return check.kind.commands(knownInputs(check.with, values), context, where);
+}
+
+function nestedPlans<Context>(
+  step: Step<Context>,
+  values: Values,
+  context: Context,
+  { params }: Readonly<Record<string, unknown>>,
+): readonly StepPlan[] {
+  const { include, id } = step;
+  const inner =
+    include === undefined
+      ? []
+      : planRunbook(include, { host: values.host, params: paramsOfIncluded(include, params) }, context);
+  return [
+    ...inner.map(plan => ({ ...plan, id: `${id}/${plan.id}` })),
+    ...step.rescue.map(each => planStep(each, values, context, 'rescue')),
+    ...step.always.map(each => planStep(each, values, context, 'always')),
+  ];
+}
+
+/** What was given, and the defaults of what was not. */
+export function paramsOfIncluded<Context>(
+  { params }: Runbook<Context>,
+  given: unknown,
+): Readonly<Record<string, unknown>> {
+  const defaults = [...params.values()].flatMap(({ name, type, default: preset }: Param) =>
+    preset === undefined || type === 'secret' ? [] : [[name, preset] as const],
+  );
+  return { ...Object.fromEntries(defaults), ...(typeof given === 'object' && given !== null ? given : {}) };
+}
+
+function isLater(path: string, values?: Values): boolean {
+  const [root] = path.split('.');
+  return (
+    root === 'steps' ||
+    root === 'run' ||
+    root === 'failure' ||
+    (root === 'item' && !(values !== undefined && 'item' in values))
+  );
 }
 
 /** The plan for people. */
@@ -98,15 +182,24 @@ export function renderPlan({ runbook, hosts }: Plan): string {
 }
 
 function renderHost({ name, steps }: HostPlan): readonly string[] {
-  return ['', `${name}:`, ...steps.flatMap(renderStep)];
+  return ['', `${name}:`, ...steps.flatMap(step => renderStep(step, '  '))];
 }
 
-function renderStep({ id, uses, risk, always, when, skipped, commands }: StepPlan): readonly string[] {
+function renderStep(plan: StepPlan, indent: string): readonly string[] {
+  const { id, uses, risk, where, always, rescue, when, foreach, skipped, check, commands, steps } = plan;
   const notes = [
     risk,
+    ...(where === 'controller' ? ['on this machine'] : []),
     ...(always ? ['always'] : []),
+    ...(rescue ? ['on failure'] : []),
     ...(when === undefined ? [] : [`when ${when}`]),
+    ...(foreach === undefined ? [] : [`for each item of ${foreach}`]),
     ...(skipped ? ['skipped: its condition is false'] : []),
   ];
-  return [`  ${id}: ${uses} (${notes.join('; ')})`, ...commands.map(command => `    $ ${command}`)];
+  return [
+    `${indent}${id}: ${uses} (${notes.join('; ')})`,
+    ...check.map(line => `${indent}  done already if: ${line}`),
+    ...commands.map(command => `${indent}  $ ${command}`),
+    ...steps.flatMap(step => renderStep(step, `${indent}  `)),
+  ];
 }

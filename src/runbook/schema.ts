@@ -22,39 +22,81 @@ const retry = z.strictObject({
   attempts: z.int().min(1).max(100).describe('all in all, the first one included'),
   delay: duration.optional(),
   backoff: z.number().min(1).optional(),
-  jitter: z.number().min(0).max(1).optional(),
-  on: z.array(z.union([z.int(), z.enum(['timeout', 'connection'])])).optional(),
+  jitter: z.number().min(0).max(1).optional().describe('share of the delay that is added at random at most'),
+  on: z
+    .array(z.union([z.int(), z.enum(['timeout', 'connection'])]))
+    .optional()
+    .describe('what is tried again: exit codes, timeout, connection; default: every failure'),
 });
 
-/** Keys of the language that this version does not have yet; refused by name, never overlooked. */
-export const unsupportedKeys = [
-  'run',
-  'env',
-  'foreach',
-  'become',
-  'rescue',
-  'always',
-  'check',
-  'creates',
-  'onUnknown',
-  'outputs',
-  'changedWhen',
-  'once',
-] as const;
-
-const step = z.strictObject({
-  id: text,
-  uses: text.describe('step kind: runbook list --steps'),
+/** What a step says of itself, whatever it does. */
+const stepShape = {
+  id: text.describe('camelCase; `steps.ID` reads its outputs'),
+  uses: text.optional().describe('step kind: runbook list --steps'),
+  run: text.optional().describe('shell text; short for `uses: shell`. Values come through `env`'),
   with: z.record(z.string(), z.unknown()).optional(),
+  env: z.record(z.string().regex(/^[A-Za-z_]\w*$/, 'a variable name has letters, digits and "_"'), scalar).optional(),
+  become: z.boolean().optional().describe('as root, the way the fleet file says'),
+  outputs: z.record(z.string(), z.unknown()).optional().describe('text | json | { regex, type } | { file }'),
   needs: z.array(z.string()).optional().describe('ids; default: the step before'),
   where: z.enum(['host', 'controller']).optional(),
+  once: z.boolean().optional().describe('on the first host only; the others get its outputs'),
   risk: z.enum(['read', 'write', 'disruptive']).optional(),
   when: z.union([cel, z.boolean()]).optional(),
+  foreach: cel.optional().describe('a list; the step runs for each `item` of it'),
+  concurrency: z.int().min(1).optional().describe('items at the same time; default 1'),
+  check: text.optional().describe('shell text that succeeds where the step is done already'),
+  creates: text.optional().describe('path that is there where the step is done already'),
   finishWhen: cel.optional(),
   failedWhen: cel.optional(),
+  changedWhen: cel.optional(),
   continueOnError: z.union([z.boolean(), cel]).optional(),
   timeout: duration.optional(),
+  killAfter: duration.optional().describe('between the request to end and the kill; default 10s'),
   retry: retry.optional(),
+  onUnknown: z
+    .enum(['ask', 'rerun', 'skip', 'fail'])
+    .optional()
+    .describe('after a crash, where nobody can say whether the step was done; default: ask'),
+};
+
+export interface StepFile {
+  readonly id: string;
+  readonly uses?: string | undefined;
+  readonly run?: string | undefined;
+  readonly with?: Readonly<Record<string, unknown>> | undefined;
+  readonly env?: Readonly<Record<string, string | number | boolean>> | undefined;
+  readonly become?: boolean | undefined;
+  readonly outputs?: Readonly<Record<string, unknown>> | undefined;
+  readonly needs?: readonly string[] | undefined;
+  readonly where?: 'host' | 'controller' | undefined;
+  readonly once?: boolean | undefined;
+  readonly risk?: 'read' | 'write' | 'disruptive' | undefined;
+  readonly when?: string | boolean | undefined;
+  readonly foreach?: string | undefined;
+  readonly concurrency?: number | undefined;
+  readonly check?: string | undefined;
+  readonly creates?: string | undefined;
+  readonly finishWhen?: string | undefined;
+  readonly failedWhen?: string | undefined;
+  readonly changedWhen?: string | undefined;
+  readonly continueOnError?: string | boolean | undefined;
+  readonly timeout?: string | undefined;
+  readonly killAfter?: string | undefined;
+  readonly retry?: z.infer<typeof retry> | undefined;
+  readonly onUnknown?: 'ask' | 'rerun' | 'skip' | 'fail' | undefined;
+  readonly rescue?: readonly StepFile[] | undefined;
+  readonly always?: readonly StepFile[] | undefined;
+}
+
+const step: z.ZodType<StepFile> = z.strictObject({
+  ...stepShape,
+  get rescue(): z.ZodOptional<z.ZodArray<z.ZodType<StepFile>>> {
+    return z.array(step).optional().describe('steps that run when this one failed; if they succeed the run goes on');
+  },
+  get always(): z.ZodOptional<z.ZodArray<z.ZodType<StepFile>>> {
+    return z.array(step).optional().describe('steps that run behind this one, whatever became of it');
+  },
 });
 
 /** Shape of a runbook file (contract, `Runbooks`). */
@@ -65,17 +107,21 @@ export const runbookSchema = z.strictObject({
   params: z.record(z.string(), param).optional(),
   fanout: z
     .strictObject({
-      concurrency: z.int().min(1).optional(),
-      serial: z.union([amount, z.array(amount)]).optional(),
-      maxFailures: amount.optional(),
+      concurrency: z.int().min(1).optional().describe('hosts at the same time; default 10'),
+      serial: z
+        .union([amount, z.array(amount).min(1)])
+        .optional()
+        .describe('size of the batches of hosts: a number, a share, or a list of them, the last of which repeats'),
+      maxFailures: amount.optional().describe('no host is started any more once this many have failed'),
+      order: z.enum(['inventory', 'reverse', 'name', 'random']).optional(),
     })
     .optional(),
   steps: z.array(step).min(1),
-  always: z.array(step).optional(),
+  rescue: z.array(step).optional().describe('steps that run when a host failed'),
+  always: z.array(step).optional().describe('steps that run last, whatever happened'),
 });
 
 export type RunbookFile = z.infer<typeof runbookSchema>;
-export type StepFile = RunbookFile['steps'][number];
 export type ParamFile = NonNullable<RunbookFile['params']>[string];
 
 /** JSON Schema of a runbook file (draft 2020-12), for editors. */

@@ -1,9 +1,11 @@
 import type { CelType } from './cel-type.ts';
 import { type CheckOptions, checkExpression, type Expression, type ExpressionProblem } from './expression.ts';
 
-/** A value of `with`: as written, or with `${{ … }}` in it. */
+/** A value of `with`: as written, or with `${{ … }}` in it, or a list or map in which some value has one. */
 export type Template =
   | { readonly kind: 'literal'; readonly value: unknown }
+  | { readonly kind: 'list'; readonly items: readonly Template[] }
+  | { readonly kind: 'map'; readonly entries: Readonly<Record<string, Template>> }
   /** Alone it keeps its type; absent, it leaves its key out. */
   | { readonly kind: 'expression'; readonly expression: Expression }
   | { readonly kind: 'text'; readonly parts: readonly (string | Expression)[] };
@@ -41,6 +43,10 @@ export function fill(template: Template, values: unknown): unknown {
   switch (template.kind) {
     case 'literal':
       return template.value;
+    case 'list':
+      return template.items.map(item => fill(item, values)).filter(value => value !== undefined);
+    case 'map':
+      return fillAll(template.entries, values);
     case 'expression':
       return evaluateIfPresent(template.expression, values);
     case 'text':
@@ -50,11 +56,21 @@ export function fill(template: Template, values: unknown): unknown {
   }
 }
 
+/** Values by name; an absent optional leaves its key out. */
+export function fillAll(templates: Readonly<Record<string, Template>>, values: unknown): Record<string, unknown> {
+  const filled = Object.entries(templates).map(([key, template]) => [key, fill(template, values)] as const);
+  return Object.fromEntries(filled.filter(([, value]) => value !== undefined));
+}
+
 /** Paths that the value depends on. */
 export function readsOf(template: Template): readonly string[] {
   switch (template.kind) {
     case 'literal':
       return [];
+    case 'list':
+      return template.items.flatMap(readsOf);
+    case 'map':
+      return Object.values(template.entries).flatMap(readsOf);
     case 'expression':
       return template.expression.reads;
     case 'text':
@@ -64,18 +80,40 @@ export function readsOf(template: Template): readonly string[] {
   }
 }
 
-/** The template with its expressions as `<…>`, for values that are known only later. */
-export function placeholder(template: Template): string {
+/**
+ * The value as far as it is known now; `<…>` stands for what is known only later. Undefined where it is absent.
+ * `isLater` says which paths are.
+ */
+export function fillKnown(template: Template, values: unknown, isLater: (path: string) => boolean): unknown {
+  if (!readsOf(template).some(isLater)) return fill(template, values);
   switch (template.kind) {
     case 'literal':
-      return textOf(template.value);
+      return template.value;
+    case 'list':
+      return template.items.map(item => fillKnown(item, values, isLater)).filter(value => value !== undefined);
+    case 'map':
+      return fillAllKnown(template.entries, values, isLater);
     case 'expression':
       return `<${template.expression.text.trim()}>`;
     case 'text':
-      return template.parts.map(part => (typeof part === 'string' ? part : `<${part.text.trim()}>`)).join('');
+      return template.parts.map(part => textKnown(part, values, isLater)).join('');
     default:
       return template satisfies never;
   }
+}
+
+export function fillAllKnown(
+  templates: Readonly<Record<string, Template>>,
+  values: unknown,
+  isLater: (path: string) => boolean,
+): Record<string, unknown> {
+  const filled = Object.entries(templates).map(([key, each]) => [key, fillKnown(each, values, isLater)] as const);
+  return Object.fromEntries(filled.filter(([, value]) => value !== undefined));
+}
+
+function textKnown(part: string | Expression, values: unknown, isLater: (path: string) => boolean): string {
+  if (typeof part === 'string') return part;
+  return part.reads.some(isLater) ? `<${part.text.trim()}>` : textOf(part.evaluate(values));
 }
 
 /** A single path reads as absent; any other expression that fails is an error. */

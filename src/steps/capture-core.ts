@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { captureCore, captureCoreCommands } from '../capture/capture-core.ts';
+import { type CapturedCore, captureCore, captureCoreCommands, earlierCapture } from '../capture/capture-core.ts';
 import type { ProcessId } from '../capture/process-id.ts';
 import { pullModules, pullModulesCommands } from '../capture/pull-modules.ts';
 import { recoverService } from '../capture/recover-service.ts';
@@ -20,9 +20,10 @@ const output = captureSchema.extend({
 });
 
 type Input = z.infer<typeof input>;
+type Output = z.infer<typeof output>;
 
 /** A complete core in a private directory of the host, and the ELF files that the process runs, secured while it lives. */
-export const captureCoreStep: StepKind<Incident, Input, z.infer<typeof output>> = {
+export const captureCoreStep: StepKind<Incident, Input, Output> = {
   name: 'capture-core',
   summary: 'takes a core with gcore, and the ELF files that run',
   risk: 'write',
@@ -31,27 +32,50 @@ export const captureCoreStep: StepKind<Incident, Input, z.infer<typeof output>> 
   commands: (asked, { host }) => [...captureCoreCommands(host, given(asked)), ...pullModulesCommands(host, asked.pid)],
   async run(asked, incident, runtime) {
     const process = await incident.processOf(asked.pid);
-    const folder = await incident.case();
-    const captured = await capture(asked, process, incident, runtime);
-    await folder.writeRecord(records.capture, captureSchema.parse(captured));
-    runtime.progress(`core of ${mebibytes(captured.coreBytes)} complete; securing the files that run`);
-    const modules = await secureModules(process, incident, runtime);
-    await folder.writeRecord(records.modules, modules);
-    return { ...captured, modulesSent: modules.sent, modulesSentBytes: modules.sentBytes };
+    return secure(await capture(asked, process, incident, runtime), process, incident, runtime);
+  },
+  async probe(asked, incident, runtime) {
+    const { signal, key } = runtime;
+    const captured = await incident.withSession(
+      session => earlierCapture(session, { ...given(asked), key }, { signal }),
+      signal,
+    );
+    if (captured === undefined) return { state: 'notDone' };
+    return { state: 'done', output: await secure(captured, { pid: asked.pid }, incident, runtime) };
   },
 };
 
-async function capture(asked: Input, process: ProcessId, incident: Incident, runtime: StepRuntime) {
-  const { signal } = runtime;
+async function capture(
+  asked: Input,
+  process: ProcessId,
+  incident: Incident,
+  runtime: StepRuntime,
+): Promise<CapturedCore> {
+  const { signal, key } = runtime;
   try {
     return await incident.withSession(
-      session => captureCore(session, { ...given(asked), ...process }, { signal }),
+      session => captureCore(session, { ...given(asked), ...process, key }, { signal }),
       signal,
     );
   } catch (error) {
     await offerRecovery(error, process, incident, runtime);
     throw error;
   }
+}
+
+/** Puts into the case what belongs to a complete core; the process may be another one since. */
+async function secure(
+  captured: CapturedCore,
+  { pid }: Pick<ProcessId, 'pid'>,
+  incident: Incident,
+  runtime: StepRuntime,
+): Promise<Output> {
+  const folder = await incident.case();
+  await folder.writeRecord(records.capture, captureSchema.parse(captured));
+  runtime.progress(`core of ${mebibytes(captured.coreBytes)} complete; securing the files that run`);
+  const modules = await secureModules({ pid, startTicks: captured.startTicks }, incident, runtime);
+  await folder.writeRecord(records.modules, modules);
+  return { ...captured, modulesSent: modules.sent, modulesSentBytes: modules.sentBytes };
 }
 
 /** The core is there: a module that cannot be had is a gap of the report, never a reason to leave the service down. */
@@ -67,6 +91,9 @@ async function secureModules(
     );
   } catch (error) {
     if (signal.aborted) throw error;
+    // An earlier start of this step may have had them.
+    const earlier = await (await incident.case()).readRecord(records.modules, modulesSchema);
+    if (earlier !== undefined) return earlier;
     const fix = error instanceof HangarError ? { fix: error.fix } : {};
     return { modules: [], sent: 0, sentBytes: 0, gaps: [{ what: 'module files', why: messageOf(error), ...fix }] };
   }
@@ -86,7 +113,7 @@ async function offerRecovery(
   const { downSeconds } = await incident.withSession(session =>
     recoverService(session, { mode: 'service', service, process }),
   );
-  runtime.progress(`${service.name} was restarted in ${downSeconds} s`);
+  runtime.progress(`${service.name} was restarted${downSeconds === undefined ? '' : ` in ${downSeconds} s`}`);
 }
 
 function given({ limitSeconds, directory, pid }: Partial<Input>) {

@@ -87,6 +87,8 @@ export const recoverySchema = z.object({
   answered: z.boolean().exactOptional(),
   downSeconds: z.number().exactOptional(),
   by: z.string().exactOptional(),
+  /** The host keeps a mark of the recovery under it, until `remove-remote-files`. */
+  key: z.string().exactOptional(),
   /** Of a recovery that failed. */
   why: z.string().exactOptional(),
   fix: z.string().exactOptional(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HostRun, StepRun } from '../runbook/run.ts';
+import type { HostRun, StepRun } from '../run/run.ts';
 
 const found = z.looseObject({
   state: z.string(),
@@ -31,7 +31,7 @@ export function describeHostRun(host: HostRun, run: string): readonly string[] {
     ...(pull === undefined
       ? []
       : [`  the core is in case ${pull.case} (${pull.storedBytes} bytes): runbook analyze ${pull.case}`]),
-    ...keptCores(host),
+    ...keptCores(host, run),
     ...(host.error === undefined ? [] : [`  what was done: runbook show ${run}`]),
   ];
 }
@@ -60,10 +60,11 @@ function forgiven({ steps, error }: HostRun): readonly string[] {
     .map(step => `  ${step.id} failed: ${step.error?.code}: ${step.error?.message}`);
 }
 
-function keptCores({ steps, name }: HostRun): readonly string[] {
+function keptCores({ steps, name }: HostRun, run: string): readonly string[] {
   const kept = outputOf(steps, cleaned)?.kept ?? [];
   return kept.map(
-    ({ path, coreBytes }) => `  the core stays on ${name}, for no verified copy is here: ${path} (${coreBytes} bytes)`,
+    ({ path, coreBytes }) =>
+      `  the core stays on ${name}, for no verified copy is here: ${path} (${coreBytes} bytes); fetch it: runbook resume ${run}`,
   );
 }
 

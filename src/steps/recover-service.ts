@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { type RecoverOptions, recoverService, recoverServiceCommands } from '../capture/recover-service.ts';
+import {
+  earlierRecovery,
+  type RecoveredService,
+  type RecoverOptions,
+  recoverService,
+  recoverServiceCommands,
+} from '../capture/recover-service.ts';
+import { removeRecoveryMark } from '../capture/remove-remote-files.ts';
+import type { CaseFolder } from '../case/case-folder.ts';
 import { HangarError, messageOf } from '../errors.ts';
 import type { StepKind } from '../runbook/step-kind.ts';
 import { type RecoveryRecord, records, recoverySchema } from './case-records.ts';
@@ -26,20 +34,38 @@ export const recoverServiceStep: StepKind<Incident, Input, RecoveryRecord> = {
     const service = name === undefined ? undefined : (host.services.find(each => each.name === name) ?? { name });
     return recoverServiceCommands(host, { mode, ...(service && { service }), ...limitOf(rest) });
   },
-  async run(asked, incident, { signal }) {
+  async run(asked, incident, { signal, key }) {
     const folder = await incident.case();
-    const options = await optionsOf(asked, incident);
+    const options = { ...(await optionsOf(asked, incident)), key };
+    await forgetFormer(folder, key, incident, signal);
     try {
       const recovered = await incident.withSession(session => recoverService(session, options, { signal }), signal);
-      const record = recoverySchema.parse(recovered);
-      await folder.writeRecord(records.recovery, record);
-      return record;
+      return await keep(recovered, key, folder);
     } catch (error) {
       await folder.writeRecord(records.recovery, failed(options, error));
       throw error;
     }
   },
+  async probe(asked, incident, { signal, key }) {
+    const options = await optionsOf(asked, incident);
+    const recovered = await incident.withSession(session => earlierRecovery(session, key, options, { signal }), signal);
+    if (recovered === undefined) return { state: 'notDone' };
+    return { state: 'done', output: await keep(recovered, key, await incident.case()) };
+  },
 };
+
+/** The record names one mark on the host: that of an earlier attempt goes before this one's. */
+async function forgetFormer(folder: CaseFolder, key: string, incident: Incident, signal: AbortSignal): Promise<void> {
+  const former = (await folder.readRecord(records.recovery, recoverySchema))?.key;
+  if (former === undefined || former === key) return;
+  await incident.withSession(session => removeRecoveryMark(session, former, { signal }), signal);
+}
+
+async function keep(recovered: RecoveredService, key: string, folder: CaseFolder): Promise<RecoveryRecord> {
+  const record = recoverySchema.parse({ ...recovered, key });
+  await folder.writeRecord(records.recovery, record);
+  return record;
+}
 
 async function optionsOf(asked: Input, incident: Incident): Promise<RecoverOptions> {
   const found = await incident.found();
@@ -57,7 +83,7 @@ function limitOf({ limitSeconds }: Partial<Input>): Pick<RecoverOptions, 'limitS
   return limitSeconds === undefined ? {} : { limitSeconds };
 }
 
-function failed({ mode, service }: RecoverOptions, error: unknown): RecoveryRecord {
+function failed({ mode, service, key }: RecoverOptions & { readonly key: string }, error: unknown): RecoveryRecord {
   const fix = error instanceof HangarError ? { fix: error.fix } : {};
-  return { mode, service: service?.name ?? '', succeeded: false, why: messageOf(error), ...fix };
+  return { mode, service: service?.name ?? '', succeeded: false, key, why: messageOf(error), ...fix };
 }

@@ -1,7 +1,13 @@
 import { z } from 'zod';
-import { removeRemoteFiles, removeRemoteFilesCommands } from '../capture/remove-remote-files.ts';
-import type { StepKind } from '../runbook/step-kind.ts';
-import { captureSchema, records } from './case-records.ts';
+import {
+  removeRecoveryMark,
+  removeRecoveryMarkCommands,
+  removeRemoteFiles,
+  removeRemoteFilesCommands,
+} from '../capture/remove-remote-files.ts';
+import type { CaseFolder } from '../case/case-folder.ts';
+import type { StepKind, StepRuntime } from '../runbook/step-kind.ts';
+import { captureSchema, records, recoverySchema } from './case-records.ts';
 import type { Incident } from './incident.ts';
 
 const input = z.strictObject({});
@@ -12,24 +18,46 @@ const output = z.object({
     .describe('cores of which no verified copy is here: they stay'),
 });
 
-/** Removes the core from the host, but only once a verified copy is in the case. */
-export const removeRemoteFilesStep: StepKind<Incident, z.infer<typeof input>, z.infer<typeof output>> = {
+type Output = z.infer<typeof output>;
+
+/**
+ * Removes the core from the host, but only once a verified copy is in the case; and the mark of a recovery, of which the
+ * case knows how it ended.
+ */
+export const removeRemoteFilesStep: StepKind<Incident, z.infer<typeof input>, Output> = {
   name: 'remove-remote-files',
   summary: 'removes the core from the host, once a verified copy is here',
   risk: 'write',
   input,
   output,
-  commands: (_asked, { host }) => removeRemoteFilesCommands(host),
-  async run(_asked, incident, { signal, progress }) {
+  commands: (_asked, { host }) => [...removeRemoteFilesCommands(host), ...removeRecoveryMarkCommands(host)],
+  async run(_asked, incident, runtime) {
     const folder = await incident.existingCase();
-    const capture = await folder?.readRecord(records.capture, captureSchema);
-    if (folder === undefined || capture === undefined) return { removed: [], kept: [] };
-    const { remotePath: path, directory, coreBytes } = capture;
-    if (folder.core?.complete !== true) {
-      progress(`the core stays on the host, for no verified copy is here: ${path} (${coreBytes} bytes)`);
-      return { removed: [], kept: [{ path, coreBytes }] };
-    }
-    await incident.withSession(session => removeRemoteFiles(session, directory, { signal }), signal);
-    return { removed: [directory], kept: [] };
+    if (folder === undefined) return { removed: [], kept: [] };
+    const removed = await removeCapture(folder, incident, runtime);
+    await removeMark(folder, incident, runtime);
+    return removed;
   },
 };
+
+async function removeCapture(
+  folder: CaseFolder,
+  incident: Incident,
+  { signal, progress }: StepRuntime,
+): Promise<Output> {
+  const capture = await folder.readRecord(records.capture, captureSchema);
+  if (capture === undefined) return { removed: [], kept: [] };
+  const { remotePath: path, directory, coreBytes } = capture;
+  if (folder.core?.complete !== true) {
+    progress(`the core stays on the host, for no verified copy is here: ${path} (${coreBytes} bytes)`);
+    return { removed: [], kept: [{ path, coreBytes }] };
+  }
+  await incident.withSession(session => removeRemoteFiles(session, directory, { signal }), signal);
+  return { removed: [directory], kept: [] };
+}
+
+async function removeMark(folder: CaseFolder, incident: Incident, { signal }: StepRuntime): Promise<void> {
+  const key = (await folder.readRecord(records.recovery, recoverySchema))?.key;
+  if (key === undefined) return;
+  await incident.withSession(session => removeRecoveryMark(session, key, { signal, deferred: true }), signal);
+}

@@ -1,3 +1,4 @@
+import { includeKind } from '../../runbook/include-kind.ts';
 import { paramOptions } from '../../runbook/params.ts';
 import { stepKinds } from '../../steps/index.ts';
 import { openFleet } from '../fleet.ts';
@@ -10,7 +11,7 @@ export const listCommand: CommandSpec = {
   declare: command => command.option('--steps', 'the step kinds that a runbook can use', false),
   async run(command, options, io) {
     if (command.opts<{ steps: boolean }>().steps) {
-      const kinds = [...stepKinds.values()].map(({ name, risk, summary }) => ({ name, risk, summary }));
+      const kinds = [...stepKinds.values(), includeKind].map(({ name, risk, summary }) => ({ name, risk, summary }));
       if (options.format === 'json') printJson({ schema: 'hangar.steps/1', steps: kinds }, options, io);
       else
         printResult(

@@ -1,25 +1,28 @@
-import { appendFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { Option } from 'commander';
 import { HangarError } from '../../errors.ts';
 import { findFleetFile } from '../../fleet/find-fleet-file.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { Host } from '../../fleet/host.ts';
 import { selectHosts } from '../../fleet/select-hosts.ts';
-import { executeRun, newRunId } from '../../runbook/execute-run.ts';
-import { fileRunStore } from '../../runbook/file-run-store.ts';
+import { newRunId } from '../../run/execute-run.ts';
+import { memoryJournal } from '../../run/memory-journal.ts';
+import type { RunRequest } from '../../run/run-store.ts';
+import { resolveSecrets } from '../../run/secrets.ts';
+import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
 import { type GivenParams, type ParamOption, paramOptions, parseParams } from '../../runbook/params.ts';
 import { planRun, renderPlan } from '../../runbook/plan-run.ts';
-import type { RunEvent } from '../../runbook/run.ts';
+import { parseDuration } from '../../runbook/quantity.ts';
 import type { ParamValues } from '../../runbook/runbook.ts';
-import { reportOfCase } from '../../steps/case-records.ts';
-import { Incident } from '../../steps/incident.ts';
-import { askAt } from '../ask.ts';
+import { executeFromHere, incidentOf, personHere } from '../execution.ts';
 import { openFleet } from '../fleet.ts';
 import type { GlobalOptions, Io } from '../io.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
-import { type Progress, showProgress } from '../progress.ts';
-import { renderRun } from '../render-run.ts';
+import { showProgress } from '../progress.ts';
+import { renderProbe, renderRun } from '../render-run.ts';
 import { type FoundRunbook, findRunbook } from '../runbooks.ts';
 
 interface Asked {
@@ -27,6 +30,8 @@ interface Asked {
   readonly except: readonly string[];
   /** `true` for a bare `--dry-run`. */
   readonly dryRun?: true | string;
+  /** `true` for a bare `--wait`. */
+  readonly wait?: true | string;
 }
 
 /** A runbook as a command: its params are its options. */
@@ -42,7 +47,13 @@ export async function runbookCommand(
       command
         .option('--host <selector>', 'name, web*, role=web, all; repeatable', collect, [])
         .option('--except <selector>', 'leave these out; repeatable', collect, [])
-        .addOption(new Option('--dry-run [how]', 'print every command that would run, and do nothing'))
+        .addOption(
+          new Option(
+            '--dry-run [how]',
+            'print every command that would run, and do nothing; `probe`: run what only reads',
+          ),
+        )
+        .addOption(new Option('--wait [duration]', 'wait for another run that is at work on the same host and service'))
         .addHelpText('after', `\nRunbook: ${found.isPackaged ? 'packaged' : runbook.path}\n${examplesOf(name)}`);
       for (const each of paramOptions(runbook)) for (const option of optionsOf(each)) command.addOption(option);
     },
@@ -52,7 +63,9 @@ export async function runbookCommand(
       const fleet = await openFleet(options, io);
       const hosts = selectHosts(fleet, asked);
       if (asked.dryRun !== undefined) return dryRun(found, params, hosts, asked.dryRun, options, io, fleet);
-      return execute(found, params, hosts, options, io, fleet);
+      const progress = await showProgress(options, io);
+      progress.done(`runbook ${runbook.name} (${found.isPackaged ? 'packaged' : runbook.path})`);
+      return execute(found, params, hosts, asked, options, io, fleet);
     },
   };
   return { summary: runbook.summary, spec };
@@ -83,7 +96,8 @@ function givenIn(options: Readonly<Record<string, unknown>>, params: readonly Pa
   return given;
 }
 
-function dryRun(
+/** Prints what would run; `probe` runs what only reads, and keeps nothing. */
+async function dryRun(
   { runbook }: FoundRunbook,
   params: ParamValues,
   hosts: readonly Host[],
@@ -91,86 +105,83 @@ function dryRun(
   options: GlobalOptions,
   io: Io,
   fleet: Fleet | undefined,
-): number {
-  if (how !== true)
+): Promise<number> {
+  if (how === true) {
+    const plan = planRun(runbook, params, hosts, host => incidentOf(host, fleet, options, '<run>'));
+    if (options.format === 'json') printJson(plan, options, io);
+    else printResult(renderPlan(plan), options, io);
+    return 0;
+  }
+  if (how !== 'probe')
     throw new HangarError({
-      code: 'DRY_RUN_UNSUPPORTED',
-      message: `--dry-run=${how} is not supported by this version`,
-      fix: 'use --dry-run, which prints every command and runs none',
+      code: 'USAGE',
+      message: `--dry-run=${how} is not known`,
+      fix: 'use --dry-run, which runs nothing, or --dry-run=probe, which runs what only reads',
       failure: 'usage',
     });
-  const plan = planRun(runbook, params, hosts, host => incidentOf(host, fleet, options, '<run>'));
-  if (options.format === 'json') printJson(plan, options, io);
-  else printResult(renderPlan(plan), options, io);
-  return 0;
+  const state = mkdtempSync(join(tmpdir(), 'hangar-probe-'));
+  try {
+    const journal = memoryJournal(requestOf(runbook, params, hosts, fleet, io));
+    const request = { journal, runbook, params, hosts, isProbe: true, ...(fleet && { fleet }) };
+    const run = await executeFromHere(request, { ...options, state }, io);
+    if (options.format === 'json') printJson(run, options, io);
+    else printResult(renderProbe(run), options, io);
+    return run.exitCode;
+  } finally {
+    rmSync(state, { recursive: true, force: true });
+  }
 }
 
 async function execute(
-  { runbook, isPackaged }: FoundRunbook,
+  { runbook }: FoundRunbook,
   params: ParamValues,
   hosts: readonly Host[],
+  { wait }: Asked,
   options: GlobalOptions,
   io: Io,
   fleet: Fleet | undefined,
 ): Promise<number> {
-  const progress = await showProgress(options, io);
-  progress.done(`runbook ${runbook.name} (${isPackaged ? 'packaged' : runbook.path})`);
-  const run = newRunId(runbook.name);
-  const result = await executeRun({
-    run,
-    runbook,
+  const waitSeconds = parseWait(wait);
+  // Before anything is kept: a secret that cannot be had is a mistake of the command line.
+  await resolveSecrets(runbook, params, io.env);
+  const journal = await sqliteRunStore(options.state).begin(requestOf(runbook, params, hosts, fleet, io));
+  const request = { journal, runbook, params, hosts, waitSeconds, ...(fleet && { fleet }) };
+  const run = await executeFromHere(request, options, io);
+  printResult(renderRun(run, options.format), options, io);
+  return run.exitCode;
+}
+
+function requestOf(
+  { name, path, files }: FoundRunbook['runbook'],
+  params: ParamValues,
+  hosts: readonly Host[],
+  fleet: Fleet | undefined,
+  io: Io,
+): RunRequest {
+  return {
+    run: newRunId(name),
+    runbook: name,
+    path,
+    files,
     params,
-    hosts,
-    contextOf: host => incidentOf(host, fleet, options, run),
-    close: incident => incident.close(),
-    reportOf: async incident => {
-      const folder = await incident.existingCase();
-      return folder && reportOfCase(folder);
-    },
-    store: fileRunStore(options.state),
-    signal: io.signal,
-    onEvent: event => {
-      tell(event, progress);
-      if (options.events !== undefined) appendFileSync(options.events, `${JSON.stringify(event)}\n`, { mode: 0o600 });
-    },
-    ask: askAt(io),
+    hosts: hosts.map(host => host.name),
+    ...(fleet && { fleet: resolve(io.cwd, fleet.path) }),
+    by: personHere(io.env),
+    startedAt: new Date().toISOString(),
+  };
+}
+
+/** A bare `--wait` waits as long as it takes. */
+function parseWait(wait: true | string | undefined): number {
+  if (wait === undefined) return 0;
+  const seconds = wait === true ? Number.POSITIVE_INFINITY : parseDuration(wait);
+  if (seconds !== undefined) return seconds;
+  throw new HangarError({
+    code: 'USAGE',
+    message: `--wait: expected a duration like 10m, found "${wait}"`,
+    fix: 'use --wait 10m, or --wait alone, which waits as long as it takes',
+    failure: 'usage',
   });
-  progress.end();
-  printResult(renderRun(result, options.format), options, io);
-  return result.exitCode;
-}
-
-function incidentOf(host: Host, fleet: Fleet | undefined, { state }: GlobalOptions, run: string): Incident {
-  return new Incident({ host, state, run, ...(fleet && { fleet }) });
-}
-
-/** One line for each thing that happens. */
-function tell(event: RunEvent, progress: Progress): void {
-  switch (event.kind) {
-    case 'run-started':
-      return progress.done(`run ${event.run} on ${event.hosts.join(', ')}`);
-    case 'step-started':
-      return progress.line(`${event.host}: ${event.step} …`);
-    case 'step-progress':
-      return progress.line(`${event.host}: ${event.step}: ${event.text}`);
-    case 'step-retried':
-      return progress.done(
-        `${event.host}: ${event.step} failed (${event.error.message}); again in ${event.afterSeconds.toFixed(1)} s`,
-      );
-    case 'step-ended': {
-      const { status, seconds, reason, error } = event.result;
-      const why = reason ?? (error === undefined ? undefined : `${error.code}: ${error.message}`);
-      return progress.done(
-        `${event.host}: ${event.step} ${status} after ${seconds.toFixed(1)} s${why === undefined ? '' : ` (${why})`}`,
-      );
-    }
-    case 'host-started':
-    case 'host-ended':
-    case 'run-ended':
-      return;
-    default:
-      event satisfies never;
-  }
 }
 
 function examplesOf(name: string): string {

@@ -1,22 +1,26 @@
 import { listCases } from '../../case/case-folder.ts';
-import { fileRunStore } from '../../runbook/file-run-store.ts';
+import { foldRun } from '../../run/fold-run.ts';
+import type { Run } from '../../run/run.ts';
+import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
 import { table } from '../table.ts';
 
 export const runsCommand: CommandSpec = {
   async run(_command, options, io) {
-    const store = fileRunStore(options.state);
+    const store = sqliteRunStore(options.state);
     const cases = await listCases(options.state);
     const found = await Promise.all((await store.list()).map(id => store.read(id).catch(() => undefined)));
-    const runs = found.flatMap(run =>
-      run === undefined ? [] : [{ run, cases: cases.filter(each => each.run === run.run) }],
-    );
+    const runs = found.flatMap(record => {
+      if (record === undefined) return [];
+      const run = foldRun(record);
+      return [{ run, by: record.request.by, cases: cases.filter(each => each.run === run.run).map(({ id }) => id) }];
+    });
     if (options.format === 'json')
       printJson(
         {
           schema: 'hangar.runs/1',
-          runs: runs.map(each => ({ ...each.run, hosts: undefined, cases: each.cases.map(({ id }) => id) })),
+          runs: runs.map(({ run, by, cases: ids }) => ({ ...run, hosts: namesOf(run), by, cases: ids })),
         },
         options,
         io,
@@ -25,7 +29,7 @@ export const runsCommand: CommandSpec = {
       printResult(
         runs.length === 0
           ? `no runs in ${options.state}`
-          : table(['run', 'status', 'hosts', 'seconds', 'cases'], runs.map(asRow)),
+          : table(['run', 'status', 'hosts', 'seconds', 'by', 'cases'], runs.map(asRow)),
         options,
         io,
       );
@@ -34,11 +38,15 @@ export const runsCommand: CommandSpec = {
 };
 
 interface Listed {
-  readonly run: NonNullable<Awaited<ReturnType<ReturnType<typeof fileRunStore>['read']>>>;
-  readonly cases: readonly { readonly id: string }[];
+  readonly run: Run;
+  readonly by: string;
+  readonly cases: readonly string[];
 }
 
-function asRow({ run, cases }: Listed): readonly string[] {
-  const hosts = run.hosts.map(({ name }) => name).join(', ');
-  return [run.run, run.status, hosts, run.seconds.toFixed(1), cases.map(({ id }) => id).join(', ')];
+function asRow({ run, by, cases }: Listed): readonly string[] {
+  return [run.run, run.status, namesOf(run).join(', '), run.seconds.toFixed(1), by, cases.join(', ')];
+}
+
+function namesOf({ hosts }: Run): readonly string[] {
+  return hosts.map(({ name }) => name);
 }

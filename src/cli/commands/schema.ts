@@ -1,7 +1,7 @@
 import { HangarError } from '../../errors.ts';
 import { fleetJsonSchema } from '../../fleet/fleet.ts';
 import { reportJsonSchema, reportSchema } from '../../report/schema.ts';
-import { eventJsonSchema, runJsonSchema } from '../../runbook/run.ts';
+import { eventJsonSchema, runJsonSchema } from '../../run/run.ts';
 import { runbookJsonSchema } from '../../runbook/schema.ts';
 import { printJson } from '../output.ts';
 import type { CommandSpec } from '../program.ts';

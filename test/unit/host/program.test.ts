@@ -56,7 +56,7 @@ describe.each([
     const transcript = await host('evidence', `pid=${target.pid}`);
     const evidence = readEvidence(transcript);
     const busy = target.truth.threads.find(({ place }) => place?.what === 'busy-loop');
-    expect(evidence?.threads.find(({ tid }) => tid === busy?.lwp)?.cpuPercent).toBeGreaterThan(70);
+    expect(evidence?.threads.find(({ tid }) => tid === busy?.lwp)?.cpuPercent).toBeGreaterThan(40);
     expect(evidence?.descriptors.filter(({ socket }) => socket?.state === 'ESTABLISHED').length).toBeGreaterThan(0);
     expect(transcript).not.toMatch(/^env \w*(SECRET|TOKEN|PASS)\w*=(?!<masked>)/m);
   });

@@ -1,12 +1,8 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { array, assert, asyncProperty, constantFrom } from 'fast-check';
 import { expect, test } from 'vitest';
 import { HangarError } from '../../../src/errors.ts';
-import { fileRunStore } from '../../../src/runbook/file-run-store.ts';
-import { runSchema } from '../../../src/runbook/run.ts';
-import { book, execute, failure, makeLog } from './fake-kinds.ts';
+import { runSchema } from '../../../src/run/run.ts';
+import { book, execute, failure, makeLog } from '../runbook/fake-kinds.ts';
 
 test('steps run one after the other, each with the outputs of those before', async () => {
   const { log, run } = await execute(
@@ -171,25 +167,4 @@ test('always runs whatever happens to the steps, and needs are respected', async
     }),
     { numRuns: 25 },
   );
-});
-
-test('each step is on disk, private, before the run goes on; a run that broke off reads as interrupted', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'hangar-store-'));
-  try {
-    const store = fileRunStore(folder);
-    const { run } = await execute(book('  - { id: a, uses: say, with: { name: a } }\n'), { store });
-    expect(await store.read('r1')).toEqual(run);
-    expect(await store.list()).toEqual(['r1']);
-    for (const name of ['request.json', 'events.jsonl', 'run.json'])
-      expect((await stat(join(folder, 'runs', 'r1', name))).mode & 0o777).toBe(0o600);
-    expect((await stat(join(folder, 'runs', 'r1'))).mode & 0o777).toBe(0o700);
-    await rm(join(folder, 'runs', 'r1', 'run.json'));
-    expect(await store.read('r1')).toMatchObject({
-      status: 'interrupted',
-      hosts: [{ name: 'web1', steps: [{ id: 'a', status: 'succeeded', outputs: { said: 'a' } }] }],
-    });
-    expect(await readFile(join(folder, 'runs', 'r1', 'request.json'), 'utf8')).toContain('summary: A test.');
-  } finally {
-    await rm(folder, { recursive: true });
-  }
 });

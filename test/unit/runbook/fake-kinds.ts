@@ -4,21 +4,25 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { HangarError } from '../../../src/errors.ts';
 import type { Host } from '../../../src/fleet/host.ts';
-import { executeRun } from '../../../src/runbook/execute-run.ts';
+import { executeRun } from '../../../src/run/execute-run.ts';
+import type { HostRun, RunEvent } from '../../../src/run/run.ts';
+import type { RunJournal, RunMessage } from '../../../src/run/run-store.ts';
 import { loadRunbook } from '../../../src/runbook/load-runbook.ts';
-import type { RunEvent } from '../../../src/runbook/run.ts';
-import type { RunStore } from '../../../src/runbook/run-store.ts';
-import type { Runbook, StepKinds } from '../../../src/runbook/runbook.ts';
+import type { ParamValues, Runbook, StepKinds } from '../../../src/runbook/runbook.ts';
 import type { StepKind, StepRuntime } from '../../../src/runbook/step-kind.ts';
 
 /** What the steps of a test share: what was done, in order, and what is to happen. */
 export interface Log {
   readonly done: string[];
   readonly failures: Map<string, HangarError[]>;
+  /** What `change` has changed already, as the host would tell it. */
+  readonly effects: Set<string>;
+  /** Last idempotency key of each step. */
+  readonly keys: Map<string, string>;
 }
 
 export function makeLog(): Log {
-  return { done: [], failures: new Map() };
+  return { done: [], failures: new Map(), effects: new Set(), keys: new Map() };
 }
 
 const input = z.strictObject({ name: z.string(), count: z.int().optional() });
@@ -30,6 +34,7 @@ type Input = z.infer<typeof input>;
 function kind(
   name: string,
   act: (asked: Input, runtime: StepRuntime) => Promise<void>,
+  more: Partial<StepKind<Log, Input, z.infer<typeof output>>> = {},
 ): StepKind<Log, Input, z.infer<typeof output>> {
   return {
     name,
@@ -40,11 +45,14 @@ function kind(
     commands: ({ name: asked = '<name>' }) => [`${name} ${asked}`],
     async run(asked, log, runtime) {
       log.done.push(asked.name);
+      log.keys.set(asked.name, runtime.key);
       const planned = log.failures.get(asked.name)?.shift();
       if (planned) throw planned;
       await act(asked, runtime);
+      log.effects.add(asked.name);
       return { said: asked.name, state: 'hung', ...(asked.count !== undefined && { count: asked.count }) };
     },
+    ...more,
   };
 }
 
@@ -56,7 +64,37 @@ const wait = kind('wait', async (_asked, { signal }) => {
   });
 });
 
-export const kinds: StepKinds<Log> = new Map([say, wait].map(each => [each.name, each]));
+/** Changes something, and can be asked whether it did. */
+const change = kind('change', async () => {}, {
+  risk: 'write',
+  probe: async ({ name, count }, { effects }) =>
+    effects.has(name)
+      ? { state: 'done', output: { said: name, state: 'hung', ...(count !== undefined && { count }) } }
+      : { state: 'notDone' },
+});
+/** Changes something, and nobody can say whether it did. */
+const blind = kind('blind', async () => {}, { risk: 'disruptive' });
+/** Has what it was told as its output, and counts an odd number as a failure. */
+const odd = kind('odd', async () => {}, {
+  failure: ({ count = 0 }) => (count % 2 === 1 ? failure('ODD') : undefined),
+});
+/** Runs shell text, in name only: `true` succeeds. */
+const shell: StepKind<Log, { run: string; env?: Record<string, string> }, { stdout: string }> = {
+  name: 'shell',
+  summary: 'shell of the tests',
+  risk: 'write',
+  literal: ['run'],
+  input: z.strictObject({ run: z.string(), env: z.record(z.string(), z.string()).exactOptional() }),
+  output: z.object({ stdout: z.string() }),
+  commands: ({ run = '<run>' }) => [run],
+  async run({ run, env }, log) {
+    log.done.push(`shell ${run}${env === undefined ? '' : ` ${JSON.stringify(env)}`}`);
+    return { stdout: run };
+  },
+  failure: ({ stdout }) => (stdout === 'true' ? undefined : failure('COMMAND_FAILED')),
+};
+
+export const kinds: StepKinds<Log> = new Map([say, wait, change, blind, odd, shell].map(each => [each.name, each]));
 
 export function failure(code: string, kindOf: HangarError['failure'] = 'step'): HangarError {
   return new HangarError({ code, message: 'it failed', fix: 'try again', failure: kindOf });
@@ -83,12 +121,26 @@ export function book(steps: string, rest = ''): string {
   return `version: 1\nname: book\nsummary: A test.\n${rest}steps:\n${steps}`;
 }
 
-/** Keeps nothing. */
-export const noStore: RunStore = {
-  begin: async () => ({ append: async () => {}, end: async () => {} }),
-  read: async () => undefined,
-  list: async () => [],
-};
+/** Keeps events in memory; `messages` are what people said. */
+export function memoryJournal(history: readonly RunEvent[] = [], messages: RunMessage[] = []): RunJournal {
+  return {
+    request: {
+      run: 'r1',
+      runbook: 'book',
+      path: 'book.yaml',
+      files: {},
+      params: {},
+      hosts: [],
+      by: 'ops',
+      startedAt: '2026-11-25T00:00:00.000Z',
+    },
+    history,
+    append: async () => {},
+    messages: () => messages,
+    end: async () => {},
+    close: async () => {},
+  };
+}
 
 export interface Ran {
   readonly log: Log;
@@ -105,28 +157,43 @@ export async function execute(
     hosts = ['web1'],
     signal = new AbortController().signal,
     params = {},
-    store = noStore,
+    journal = memoryJournal(),
+    kept = [],
+    ask = async () => undefined,
+    askFrom = 'none' as const,
+    secrets = [],
+    isProbe = false,
     logOf = () => log,
   }: {
     readonly log?: Log;
     readonly hosts?: readonly string[];
     readonly signal?: AbortSignal;
-    readonly params?: Readonly<Record<string, string | number | boolean>>;
-    readonly store?: RunStore;
+    readonly params?: ParamValues;
+    readonly journal?: RunJournal;
+    readonly kept?: readonly HostRun[];
+    readonly ask?: (question: string) => Promise<boolean | undefined>;
+    readonly askFrom?: 'none' | 'write' | 'disruptive';
+    readonly secrets?: readonly string[];
+    readonly isProbe?: boolean;
     readonly logOf?: (host: string) => Log;
   } = {},
 ): Promise<Ran> {
   const events: RunEvent[] = [];
   const run = await executeRun({
-    run: 'r1',
+    journal,
+    kept,
+    secrets,
+    isProbe,
+    askFrom,
+    by: 'ops',
     runbook: await load(text),
     params,
     hosts: hosts.map(hostNamed),
     contextOf: ({ name }) => logOf(name),
-    store,
     signal,
     onEvent: event => events.push(event),
-    ask: async () => undefined,
+    ask,
+    folder: async () => tmpdir(),
   });
   const status = (id: string, host = hosts[0]): string | undefined => {
     const step = run.hosts.find(({ name }) => name === host)?.steps.find(each => each.id === id);

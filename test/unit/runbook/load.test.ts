@@ -13,7 +13,6 @@ const params = (text: string): string => book('  - { id: a, uses: say, with: { n
 /** The file, and where and what the message says; `line:column: message`. */
 const wrong: readonly (readonly [string, string, string])[] = [
   ['an unknown key', step('retrys: 3'), '5:44: "retrys" is not known here'],
-  ['a key of a later version', step('foreach: params.x'), '5:44: "foreach" is not supported by this version'],
   [
     'an unknown step kind',
     book('  - { id: a, uses: sai }\n'),
@@ -131,18 +130,18 @@ test.each(['hang', 'capture'])('the packaged runbook %s is valid and its plan co
 test('params are read from texts, with all problems at once', async () => {
   const runbook = await load(
     params(`n: { type: integer, min: 2, required: true }
-  wait: { type: duration, default: 30s }
+  pause: { type: duration, default: 30s }
   size: { type: size, required: false }
   list: { type: list, required: false }`),
   );
   expect(parseParams(runbook, { n: '7', size: '4GiB', list: 'a,b' })).toEqual({
     n: 7,
-    wait: 30,
+    pause: 30,
     size: 2 ** 32,
     list: ['a', 'b'],
   });
-  expect(() => parseParams(runbook, { size: 'big', wait: 'long' })).toThrow(
-    /--n is missing[\s\S]*--wait: expected a duration[\s\S]*--size: expected a size/,
+  expect(() => parseParams(runbook, { size: 'big', pause: 'long' })).toThrow(
+    /--n is missing[\s\S]*--pause: expected a duration[\s\S]*--size: expected a size/,
   );
 });
 

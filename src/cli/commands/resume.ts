@@ -1,0 +1,135 @@
+import { readFile } from 'node:fs/promises';
+import { createTwoFilesPatch } from 'diff';
+import { HangarError } from '../../errors.ts';
+import type { Fleet } from '../../fleet/fleet.ts';
+import type { Host } from '../../fleet/host.ts';
+import { selectHosts } from '../../fleet/select-hosts.ts';
+import { foldHosts } from '../../run/fold-run.ts';
+import type { HostRun } from '../../run/run.ts';
+import type { RunRecord, RunRequest } from '../../run/run-store.ts';
+import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
+import { loadRunbook } from '../../runbook/load-runbook.ts';
+import { parseParam } from '../../runbook/params.ts';
+import type { ParamValue, ParamValues, Runbook } from '../../runbook/runbook.ts';
+import type { Incident } from '../../steps/incident.ts';
+import { stepKinds } from '../../steps/index.ts';
+import { executeFromHere } from '../execution.ts';
+import { openFleet } from '../fleet.ts';
+import type { GlobalOptions, Io } from '../io.ts';
+import { printResult } from '../output.ts';
+import type { CommandSpec } from '../program.ts';
+import { renderRun } from '../render-run.ts';
+import { packaged } from '../runbooks.ts';
+
+interface Asked {
+  readonly failed: boolean;
+  readonly withChanges: boolean;
+}
+
+export const resumeCommand: CommandSpec = {
+  declare: command =>
+    command
+      .argument('<run>', 'id of a run: runbook runs')
+      .option(
+        '--failed',
+        'only the hosts that failed or could not be reached, not those that were never started',
+        false,
+      )
+      .option('--with-changes', 'with the runbook as it is now; the difference is shown first', false)
+      .addHelpText(
+        'after',
+        `
+What was done is not done again; of a step that was under way the host is asked what became of it.`,
+      ),
+  async run(command, options, io) {
+    const id = String(command.processedArgs[0]);
+    const asked = command.opts<Asked>();
+    const store = sqliteRunStore(options.state);
+    const record = await store.read(id);
+    if (record === undefined || record.isActive) await store.resume(id).then(journal => journal.close());
+    if (record === undefined) return 1;
+    const runbook = await runbookOf(record.request, asked, io);
+    const params = paramsOf(runbook, record.request);
+    const fleet = await fleetOf(record.request, options, io);
+    const { todo, kept } = choose(record, asked);
+    const hosts = selectHosts(fleet, { host: todo, except: [] });
+    const journal = await store.resume(id);
+    const request = { journal, runbook, params, hosts, kept, ...(fleet && { fleet }) };
+    const run = await executeFromHere(request, options, io);
+    printResult(renderRun(run, options.format), options, io);
+    return run.exitCode;
+  },
+};
+
+/** The runbook as it was, or with the changes that were made since. */
+async function runbookOf({ path, files }: RunRequest, { withChanges }: Asked, io: Io): Promise<Runbook<Incident>> {
+  if (!withChanges) return loadRunbook(path, stepKinds, { folders: [packaged], read: async each => files[each] });
+  const runbook = await loadRunbook(path, stepKinds, { folders: [packaged] });
+  for (const [each, text] of Object.entries(runbook.files)) {
+    const before = files[each] ?? '';
+    if (before !== text) io.stderr.write(createTwoFilesPatch(each, each, before, text, 'as it was', 'as it is now'));
+  }
+  return runbook;
+}
+
+/** What was asked for then, in the types of the runbook; a param that is new has its default. */
+function paramsOf(runbook: Runbook<Incident>, { params, run }: RunRequest): ParamValues {
+  const values: Record<string, ParamValue> = {};
+  for (const [name, param] of runbook.params) {
+    const given = params[name];
+    const isKnown = typeof given === 'string' || typeof given === 'number' || typeof given === 'boolean';
+    if (Array.isArray(given)) values[name] = given.map(String);
+    else if (isKnown) values[name] = given;
+    else if (param.default !== undefined) values[name] = param.default;
+    else if (param.required) throw changedParams(run, name);
+    const checked = values[name] === undefined || param.type === 'duration' || parseParam(param, values[name]);
+    if (typeof checked === 'object' && 'problem' in checked) throw changedParams(run, name, checked.problem);
+  }
+  return values;
+}
+
+async function fleetOf(request: RunRequest, options: GlobalOptions, io: Io): Promise<Fleet | undefined> {
+  const path = options.fleet ?? request.fleet;
+  if (path === undefined) return undefined;
+  await readFile(path).catch((cause: unknown) => {
+    throw new HangarError({
+      code: 'NO_FLEET_FILE',
+      message: `the fleet file "${path}" of run "${request.run}" cannot be read`,
+      fix: 'name it: --fleet FILE',
+      failure: 'usage',
+      cause,
+    });
+  });
+  return openFleet({ fleet: path }, io);
+}
+
+/** Which hosts are taken up, and what became of the others. @throws HangarError `NOTHING_TO_RESUME` */
+function choose(
+  { request, events, result }: RunRecord,
+  { failed }: Asked,
+): { readonly todo: readonly Host['name'][]; readonly kept: readonly HostRun[] } {
+  const hosts = result?.hosts ?? foldHosts(request, events);
+  const isTodo = (host: HostRun): boolean =>
+    failed ? host.status === 'failed' || host.status === 'unreachable' : !isDone(host);
+  const todo = hosts.filter(isTodo).map(({ name }) => name);
+  if (todo.length > 0) return { todo, kept: hosts.filter(host => !isTodo(host)) };
+  throw new HangarError({
+    code: 'NOTHING_TO_RESUME',
+    message: failed ? `no host of run "${request.run}" failed` : `run "${request.run}" is done on all its hosts`,
+    fix: `see what it did: runbook show ${request.run}`,
+    failure: 'usage',
+  });
+}
+
+function isDone({ status }: HostRun): boolean {
+  return status === 'succeeded' || status === 'finished';
+}
+
+function changedParams(run: string, name: string, problem = 'it is required now'): HangarError {
+  return new HangarError({
+    code: 'INVALID_PARAMS',
+    message: `run "${run}" has no value that fits the param "${name}": ${problem}`,
+    fix: 'start the runbook anew',
+    failure: 'usage',
+  });
+}

@@ -1,0 +1,109 @@
+import { appendFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Host } from '../fleet/host.ts';
+import { executeRun } from '../run/execute-run.ts';
+import { HostLocks } from '../run/host-locks.ts';
+import type { HostRun, Run } from '../run/run.ts';
+import type { RunJournal } from '../run/run-store.ts';
+import { resolveSecrets } from '../run/secrets.ts';
+import type { ParamValues, Runbook, Step } from '../runbook/runbook.ts';
+import { reportOfCase } from '../steps/case-records.ts';
+import { Incident } from '../steps/incident.ts';
+import { askAt } from './ask.ts';
+import type { GlobalOptions, Io } from './io.ts';
+import { showProgress } from './progress.ts';
+import { tell } from './tell.ts';
+
+export interface ExecutionRequest {
+  readonly journal: RunJournal;
+  readonly runbook: Runbook<Incident>;
+  readonly params: ParamValues;
+  readonly hosts: readonly Host[];
+  /** Hosts of the run that are not executed now. */
+  readonly kept?: readonly HostRun[];
+  readonly fleet?: Fleet;
+  /** How long another run that is at work on a host is waited for; default: not at all. */
+  readonly waitSeconds?: number;
+  readonly isProbe?: boolean;
+}
+
+/** Executes a run, with its progress on stderr. */
+export async function executeFromHere(request: ExecutionRequest, options: GlobalOptions, io: Io): Promise<Run> {
+  const { journal, runbook, hosts, fleet, kept, waitSeconds = 0, isProbe = false } = request;
+  const { params, secrets } = await resolveSecrets(runbook, request.params, io.env);
+  const progress = await showProgress(options, io);
+  const { run } = journal.request;
+  const isResumed = journal.history.length > 0;
+  try {
+    return await executeRun({
+      journal,
+      runbook,
+      params,
+      secrets,
+      hosts,
+      isProbe,
+      ...(kept && { kept }),
+      contextOf: host => incidentOf(host, fleet, options, run, isResumed),
+      beforeCleanUp: incident => incident.beginCleanUp(),
+      close: incident => incident.close(),
+      reportOf: async incident => {
+        const folder = await incident.existingCase();
+        return folder && reportOfCase(folder);
+      },
+      ...(!isProbe &&
+        changesHosts(runbook) && {
+          locks: {
+            locks: new HostLocks({ state: options.state, run, waitSeconds }),
+            namesOf: host => [lockName(host, params)],
+          },
+        }),
+      signal: io.signal,
+      onEvent: event => {
+        tell(event, progress);
+        if (options.events !== undefined) appendFileSync(options.events, `${JSON.stringify(event)}\n`, { mode: 0o600 });
+      },
+      ask: isProbe ? async () => undefined : askAt(io),
+      by: personHere(io.env),
+      askFrom: fleet?.approvals?.ask ?? 'none',
+      folder: async () => {
+        const folder = join(options.state, 'runs', run, 'files');
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+        return folder;
+      },
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+export function incidentOf(
+  host: Host,
+  fleet: Fleet | undefined,
+  { state }: Pick<GlobalOptions, 'state'>,
+  run: string,
+  isResumed = false,
+): Incident {
+  return new Incident({ host, state, run, isResumed, ...(fleet && { fleet }) });
+}
+
+/** Login name of who types; under sudo of who called it. */
+export function personHere(env: NodeJS.ProcessEnv): string {
+  return env['SUDO_USER'] || userInfo().username;
+}
+
+/** A runbook that only reads needs no host for itself. */
+function changesHosts({ steps, rescue, always }: Runbook<Incident>): boolean {
+  const changes = (step: Step<Incident>): boolean =>
+    step.risk !== 'read' || [...step.rescue, ...step.always].some(changes);
+  return [...steps, ...rescue, ...always].some(changes);
+}
+
+/** The service of the host that is worked on, else the whole host. */
+function lockName({ name, services }: Host, { service }: ParamValues): string {
+  const [only, ...others] = services;
+  const known = typeof service === 'string' ? service : others.length === 0 ? only?.name : undefined;
+  return known === undefined ? name : `${name}/${known}`;
+}

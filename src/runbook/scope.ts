@@ -1,0 +1,105 @@
+import { type CelField, type CelType, celTypeOf } from './cel-type.ts';
+import type { Scope } from './expression.ts';
+import { declaredOutputs, typeOfOutput } from './outputs.ts';
+import type { Param, Runbook, StepKinds } from './runbook.ts';
+import type { StepFile } from './schema.ts';
+
+/** All that an expression of a runbook may name (contract, `Expressions`). */
+export function scopeOf(params: Iterable<Param>, outputs: ReadonlyMap<string, CelType>): Scope {
+  const steps = [...outputs].map(([id, type]): [string, CelField] => [id, optional(type)]);
+  return {
+    kind: 'object',
+    fields: {
+      params: required(object([...params].map(param => [param.name, paramField(param)]))),
+      steps: required(object(steps)),
+      host: required(
+        object([
+          ['name', required({ kind: 'string' })],
+          ['address', optional({ kind: 'string' })],
+          ['labels', required({ kind: 'map' })],
+        ]),
+      ),
+      run: required(object([['id', required({ kind: 'string' })]])),
+    },
+  };
+}
+
+/** The scope with one more name. */
+export function withName(scope: Scope, name: string, type: CelType): Scope {
+  return { kind: 'object', fields: { ...scope.fields, [name]: required(type) } };
+}
+
+/** What `failure` is in the steps of `rescue` and `always`: which step failed first, and why. */
+export function failureType(isCertain: boolean): CelType {
+  const field: CelField = { type: { kind: 'string' }, optional: !isCertain };
+  return object(['step', 'code', 'message', 'fix'].map(name => [name, field]));
+}
+
+/** What `steps.ID` holds once the step succeeded. */
+export function outputTypeOf<Context>(
+  step: StepFile,
+  kinds: StepKinds<Context>,
+  included: Runbook<Context> | undefined,
+): CelType {
+  const one = included ? typeOfIncluded(included) : typeOfKind(step, kinds);
+  return step.foreach === undefined ? one : object([['results', required({ kind: 'list', of: one })]]);
+}
+
+function typeOfKind<Context>(step: StepFile, kinds: StepKinds<Context>): CelType {
+  const kind = kinds.get(step.uses ?? 'shell');
+  const known = kind ? celTypeOf(kind.output, 'output') : noType;
+  const declared = declaredOutputs.safeParse(step.outputs ?? step.with?.['outputs'] ?? {}).data ?? {};
+  if (known.kind !== 'object') return known;
+  const fields = Object.entries(declared).map(([name, each]): [string, CelField] => [
+    name,
+    required(typeOfOutput(each)),
+  ]);
+  return { kind: 'object', fields: { ...known.fields, ...Object.fromEntries(fields) } };
+}
+
+/** The outputs of its steps, by id. */
+function typeOfIncluded<Context>({ steps }: Runbook<Context>): CelType {
+  return object(steps.map(({ id, output }) => [id, optional(output)]));
+}
+
+export const noType: CelType = { kind: 'dyn' };
+
+function required(type: CelType): CelField {
+  return { type, optional: false };
+}
+
+function optional(type: CelType): CelField {
+  return { type, optional: true };
+}
+
+function object(fields: readonly (readonly [string, CelField])[]): CelType {
+  return { kind: 'object', fields: Object.fromEntries(fields) };
+}
+
+function paramField(param: Param): CelField {
+  return { type: paramType(param), optional: !param.required && param.default === undefined };
+}
+
+/** Type of `params.NAME`; durations are seconds, sizes bytes. */
+export function paramType({ type, values }: Param): CelType {
+  switch (type) {
+    case 'integer':
+    case 'size':
+      return { kind: 'int' };
+    case 'number':
+    case 'duration':
+      return { kind: 'double' };
+    case 'boolean':
+      return { kind: 'bool' };
+    case 'list':
+      return { kind: 'list', of: { kind: 'string' } };
+    case 'enum':
+      return { kind: 'string', ...(values && { values }) };
+    case 'string':
+    case 'path':
+    case 'secret':
+      return { kind: 'string' };
+    default:
+      return type satisfies never;
+  }
+}
