@@ -67,8 +67,9 @@ export async function earlierRecovery(
 /** The commands that `recoverService` runs. */
 export function recoverServiceCommands(host: Host, options: RecoverOptions): readonly string[] {
   const { service, key = '<key>', ...rest } = options;
-  const args = recoverArguments(host, { ...rest, key, service: service ?? host.services[0] ?? { name: '<service>' } });
-  return [hostLine(host, 'recover', { ...args, pid: options.process?.pid ?? '<pid>' })];
+  const named = service ?? host.services[0] ?? { name: '<service>' };
+  const { service: name, mode, ...more } = recoverArguments(host, { ...rest, key, service: named });
+  return [hostLine(host, 'recover', { service: name, mode, pid: '<pid>', start: '<start>', ...more })];
 }
 
 const defaultLimitSeconds = 90;

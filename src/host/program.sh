@@ -797,7 +797,7 @@ await_worker() {
 # By name, so that nothing but our own files can be lost.
 remove_directory() {
   for file in $capture_files $recovery_files; do rm -f -- "$directory/$file"; done
-  rm -f -- "$directory"/new.* "$directory"/frame.* 2>/dev/null
+  rm -rf -- "$directory"/new.* "$directory"/frame.* 2>/dev/null
   rmdir -- "$directory" 2>/dev/null
 }
 
@@ -817,6 +817,8 @@ verb_core_frame() {
   choose_compressor
   work=$(mktemp -d "$directory/frame.XXXXXXXX") || fail NOT_OURS 18 "no directory can be made in '$directory'"
   trap 'rm -rf -- "$work"' EXIT
+  # A reader that is gone is a write that fails: without this the shell would die of it before it cleans up.
+  trap '' PIPE
   mkfifo "$work/hash" "$work/count"
   sha256sum <"$work/hash" >"$work/sha256" &
   wc -c <"$work/count" >"$work/bytes" &

@@ -72,7 +72,6 @@ CREATE TABLE result (json TEXT NOT NULL);
 
 /** A run that is taken up again is asked anew what it was refused, and is no longer cancelled. */
 const forgetPast = `
-DELETE FROM result;
 DELETE FROM message WHERE json_extract(json, '$.kind') = 'cancel' OR json_extract(json, '$.approved') = 0;
 `;
 
@@ -123,6 +122,7 @@ class Journal implements RunJournal {
 
   async end(run: Run): Promise<void> {
     this.#flush();
+    this.#database.exec('DELETE FROM result');
     this.#database.prepare('INSERT INTO result (json) VALUES (?)').run(JSON.stringify(run));
   }
 
@@ -176,10 +176,12 @@ const messageSchema = z.discriminatedUnion('kind', [
 function readRecord(folder: string): RunRecord {
   const database = new DatabaseSync(join(folder, 'run.db'), { readOnly: true, timeout: busyMilliseconds });
   try {
-    const [row] = database.prepare('SELECT json FROM result').all();
+    const events = readEvents(database);
+    // That of a run that was taken up again since is none any more.
+    const [row] = events.at(-1)?.kind === 'run-ended' ? database.prepare('SELECT json FROM result').all() : [];
     return {
       request: readRequest(database),
-      events: readEvents(database),
+      events,
       ...(row && { result: runSchema.parse(JSON.parse(String(row['json']))) }),
       isActive: isHeld(folder),
     };

@@ -52,8 +52,16 @@ export function checkExpression(text: string, options: CheckOptions): Checked {
       },
     };
   } catch (error) {
-    return { problems: [problemOf(error)] };
+    const { offset, message } = problemOf(error);
+    return { problems: [{ offset, message: `${message}${habitOf(text)}` }] };
   }
+}
+
+/** What other languages write. */
+function habitOf(text: string): string {
+  const code = text.replaceAll(/"[^"]*"|'[^']*'/g, '""');
+  if (/[^=!<>]=(?!=)/.test(code)) return '; equal is "=="';
+  return /\b(and|or|not)\b/.test(code) ? '; and is "&&", or is "||", not is "!"' : '';
 }
 
 /** Paths that must be there for the expression to be true: `has(a.b) && …`. */
@@ -96,6 +104,8 @@ class Walk {
   readonly problems: ExpressionProblem[] = [];
   readonly reads = new Set<string>();
   readonly #options: CheckOptions;
+  /** Names that stand for the elements of a list: `list.exists(x, …)`. */
+  #locals: readonly string[] = [];
 
   constructor(options: CheckOptions) {
     this.#options = options;
@@ -107,6 +117,8 @@ class Walk {
     switch (node.op) {
       case 'call':
         return this.#call(node.args, present);
+      case 'rcall':
+        return this.#method(node.args, present);
       case '&&':
         this.visit(node.args[0], present);
         return this.visit(node.args[1], new Set([...present, ...presentIf(node.args[0], true)]));
@@ -145,9 +157,29 @@ class Walk {
       });
   }
 
+  /** `list.exists(x, …)` and its like name the elements for what stands behind the name. */
+  #method([name, on, args]: readonly [string, ASTNode, readonly ASTNode[]], present: ReadonlySet<string>): void {
+    const [local, ...rest] = args;
+    this.visit(on, present);
+    if (local?.op !== 'id' || !macros.includes(name)) {
+      for (const each of args) this.visit(each, present);
+      return;
+    }
+    const before = this.#locals;
+    this.#locals = [...before, local.args];
+    for (const each of rest) this.visit(each, present);
+    this.#locals = before;
+  }
+
   #read(node: ASTNode, path: readonly string[], present: ReadonlySet<string>, mayBeAbsent: boolean): void {
+    const [root = ''] = path;
+    if (this.#locals.includes(root)) return;
     this.reads.add(path.join('.'));
     if (!this.#mustExist(node, path) || mayBeAbsent) return;
+    if (path.length === 1 && (root === 'steps' || root === 'params')) {
+      this.problems.push({ offset: node.range.start, message: `read one of them by its name: ${root}.NAME` });
+      return;
+    }
     for (let length = 1; length <= path.length; length++) {
       const prefix = path.slice(0, length);
       const why = this.#options.absent(prefix);
@@ -163,7 +195,9 @@ class Walk {
     let type: CelType = this.#options.scope;
     for (const [at, name] of path.entries()) {
       if (type.kind !== 'object') return true;
-      const field: { readonly type: CelType } | undefined = type.fields[name];
+      const field: { readonly type: CelType } | undefined = Object.hasOwn(type.fields, name)
+        ? type.fields[name]
+        : undefined;
       if (field === undefined) {
         const where = at === 0 ? '' : ` in ${path.slice(0, at).join('.')}`;
         const message = `there is no "${name}"${where}${suggestion(name, Object.keys(type.fields))}`;
@@ -177,6 +211,7 @@ class Walk {
 
   /** A text that the value can never have is a mistake. */
   #compare(side: ASTNode, other: ASTNode): void {
+    if (this.#locals.includes(pathOf(side)?.[0] ?? '')) return;
     const type = typeOfPath(side, this.#options.scope);
     if (type?.kind !== 'string' || type.values === undefined || other.op !== 'value') return;
     if (typeof other.args !== 'string' || type.values.includes(other.args)) return;
@@ -196,16 +231,25 @@ function presentIf(node: ASTNode, outcome: boolean): ReadonlySet<string> {
   return new Set(path === undefined ? [] : [path.join('.')]);
 }
 
+/** Methods whose first argument names the elements. */
+const macros: readonly string[] = ['all', 'exists', 'exists_one', 'filter', 'map'];
+
 function isPath(node: ASTNode): boolean {
   return pathOf(node) !== undefined;
 }
 
-/** `a.b.c` as names; undefined for anything else. */
+/** `a.b.c`, `a["b"].c` as names; undefined for anything else. */
 function pathOf(node: ASTNode): readonly string[] | undefined {
   if (node.op === 'id') return [node.args];
-  if (node.op !== '.') return undefined;
+  if (node.op !== '.' && node.op !== '[]') return undefined;
   const above = pathOf(node.args[0]);
-  return above && [...above, node.args[1]];
+  const name = nameOf(node.args[1]);
+  return above && name !== undefined ? [...above, name] : undefined;
+}
+
+function nameOf(name: string | ASTNode): string | undefined {
+  if (typeof name === 'string') return name;
+  return name.op === 'value' && typeof name.args === 'string' ? name.args : undefined;
 }
 
 function typeOfPath(node: ASTNode, scope: Scope): CelType | undefined {

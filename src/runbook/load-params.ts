@@ -1,5 +1,6 @@
+import { isMap, isScalar } from 'yaml';
 import type { YamlFile } from '../fleet/yaml-problems.ts';
-import { isIdentifier, isReservedParam } from './names.ts';
+import { isIdentifier, isReservedParam, withArticle } from './names.ts';
 import { parseParam } from './params.ts';
 import { parseDuration, parseSize } from './quantity.ts';
 import type { Param } from './runbook.ts';
@@ -11,6 +12,14 @@ export function loadParams(
   params: Readonly<Record<string, ParamFile>> = {},
 ): ReadonlyMap<string, Param> {
   return new Map(Object.entries(params).map(([name, param]) => [name, loadParam(file, name, param)]));
+}
+
+/** What stands in place of a reference to a secret is the secret itself: no message about the file shows it. */
+export function concealSecrets(file: YamlFile): void {
+  const params = file.document.getIn(['params'], true);
+  for (const { key, value } of isMap(params) ? params.items : [])
+    if (isScalar(key) && isMap(value) && value.get('type') === 'secret')
+      file.conceal(['params', String(key.value), 'default']);
 }
 
 function loadParam(file: YamlFile, name: string, written: ParamFile): Param {
@@ -36,14 +45,16 @@ function checkBounds(
 ): void {
   if (type === 'enum' && values === undefined) file.add(at, 'an enum needs values: [a, b]');
   if (type !== 'enum' && values !== undefined)
-    file.add([...at, 'values'], `only an enum has values, this is a ${type}`);
+    file.add([...at, 'values'], `only an enum has values, this is ${withArticle(type)}`);
+  for (const [index, value] of (values ?? []).entries())
+    if (values?.indexOf(value) !== index) file.add([...at, 'values', index], `"${value}" stands here twice`);
   if (pattern !== undefined && type !== 'string' && type !== 'path')
-    file.add([...at, 'pattern'], `only a string or a path has a pattern, this is a ${type}`);
+    file.add([...at, 'pattern'], `only a string or a path has a pattern, this is ${withArticle(type)}`);
   for (const [key, bound] of Object.entries({ min, max }))
     if (bound !== undefined && !measured.includes(type))
-      file.add([...at, key], `only ${measured.join(', ')} have "${key}", this is a ${type}`);
+      file.add([...at, key], `only ${measured.join(', ')} have "${key}", this is ${withArticle(type)}`);
     else if (bound !== undefined && boundOf(type, bound) === undefined)
-      file.add([...at, key], `expected a ${type}, found ${JSON.stringify(bound)}`);
+      file.add([...at, key], `expected ${withArticle(type)}, found ${JSON.stringify(bound)}`);
   const [low, high] = [min, max].map(bound => (bound === undefined ? undefined : boundOf(type, bound)));
   if (low !== undefined && high !== undefined && low > high) file.add([...at, 'min'], `min ${min} is above max ${max}`);
   if (required === true && preset !== undefined)
@@ -68,11 +79,18 @@ function withoutDefault(
   };
 }
 
-/** Seconds of a duration, bytes of a size. */
+/** Seconds of a duration, bytes of a size; undefined where it is none. */
 function boundOf(type: ParamFile['type'], bound: number | string): number | undefined {
-  if (typeof bound === 'number') return bound;
-  if (type === 'duration') return parseDuration(bound);
-  return type === 'size' ? parseSize(bound) : undefined;
+  switch (type) {
+    case 'duration':
+      return typeof bound === 'string' ? parseDuration(bound) : undefined;
+    case 'size':
+      return parseSize(String(bound));
+    case 'integer':
+      return Number.isSafeInteger(bound) ? Number(bound) : undefined;
+    default:
+      return typeof bound === 'number' ? bound : undefined;
+  }
 }
 
 function checkPattern(file: YamlFile, name: string, pattern: string): string {

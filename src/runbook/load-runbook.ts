@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { HangarError, messageOf } from '../errors.ts';
-import { YamlFile } from '../fleet/yaml-problems.ts';
+import { YamlFile, type YamlPath } from '../fleet/yaml-problems.ts';
 import { includeKind } from './include-kind.ts';
-import { loadParams } from './load-params.ts';
+import { concealSecrets, loadParams } from './load-params.ts';
 import { StepLoader } from './load-steps.ts';
-import { isReservedRunbook } from './names.ts';
+import { isReservedRunbook, nearSuggestion } from './names.ts';
 import type { Amount, Runbook, StepKinds } from './runbook.ts';
-import { type RunbookFile, runbookSchema, type StepFile } from './schema.ts';
+import { knownKeys, type RunbookFile, runbookSchema, type StepFile } from './schema.ts';
 import { scopeOf } from './scope.ts';
 
 export interface LoadOptions {
@@ -42,7 +42,8 @@ async function load<Context>(path: string, loading: Loading<Context>): Promise<R
   const text = await loading.read(path);
   if (text === undefined) throw noSuchRunbook(path);
   const file = new YamlFile(path, text);
-  const value = file.check(runbookSchema);
+  concealSecrets(file);
+  const value = file.check(runbookSchema, (at, key) => nearSuggestion(key, knownKeys(at)));
   const runbook = value && (await assemble(file, value, loading));
   file.failIfWrong('INVALID_RUNBOOK', 'the runbook');
   if (runbook === undefined) throw new TypeError('a runbook that has another shape has a problem');
@@ -86,12 +87,13 @@ async function loadIncluded<Context>(
   const found = new Map<string, Runbook<Context>>();
   for (const { step, path } of allSteps(value)) {
     const name = step.with?.['runbook'];
-    if (step.uses !== includeKind.name || typeof name !== 'string' || found.has(name)) continue;
+    if (step.uses !== includeKind.name || typeof name !== 'string' || found.has(name) || name.includes('${{')) continue;
     const at = [...path, 'with', 'runbook'];
     try {
       const target = await findIncluded(name, file.path, loading);
       if (target === undefined) file.add(at, `there is no runbook "${name}" beside this file`);
-      else if ([...loading.above, file.path].includes(target)) file.add(at, `"${name}" includes itself`);
+      else if ([...loading.above, file.path].some(each => resolve(each) === resolve(target)))
+        file.add(at, `"${name}" includes itself`);
       else found.set(name, await load(target, { ...loading, above: [...loading.above, file.path] }));
     } catch (error) {
       file.add(at, error instanceof HangarError ? error.message : messageOf(error));
@@ -136,15 +138,23 @@ function* stepsIn(
 function fanoutOf<Context>(file: YamlFile, { fanout = {} }: RunbookFile): Runbook<Context>['fanout'] {
   const { concurrency = 10, serial = '100%', maxFailures, order = 'inventory' } = fanout;
   const amounts = (Array.isArray(serial) ? serial : [serial]).map(amountOf);
-  for (const [index, amount] of amounts.entries())
-    if (('count' in amount ? amount.count : amount.percent) === 0)
-      file.add(['fanout', 'serial', ...(Array.isArray(serial) ? [index] : [])], 'a batch of no hosts never ends');
+  for (const [index, amount] of amounts.entries()) {
+    const at = ['fanout', 'serial', ...(Array.isArray(serial) ? [index] : [])];
+    if (('count' in amount ? amount.count : amount.percent) === 0) file.add(at, 'a batch of no hosts never ends');
+    checkShare(file, at, amount);
+  }
+  const limit = maxFailures === undefined ? undefined : amountOf(maxFailures);
+  if (limit) checkShare(file, ['fanout', 'maxFailures'], limit);
   return {
     concurrency,
     serial: amounts,
     order,
-    ...(maxFailures !== undefined && { maxFailures: amountOf(maxFailures) }),
+    ...(limit && { maxFailures: limit }),
   };
+}
+
+function checkShare(file: YamlFile, at: YamlPath, amount: Amount): void {
+  if ('percent' in amount && amount.percent > 100) file.add(at, 'a share is at most 100%');
 }
 
 function amountOf(amount: number | string): Amount {

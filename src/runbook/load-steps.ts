@@ -3,13 +3,22 @@ import type { YamlFile, YamlPath } from '../fleet/yaml-problems.ts';
 import { type CelField, type CelType, celTypeOf } from './cel-type.ts';
 import { type CheckOptions, checkExpression, type Expression, provenPresent, type Scope } from './expression.ts';
 import { includeKind } from './include-kind.ts';
-import { isIdentifier, suggestion } from './names.ts';
+import { isIdentifier, suggestion, withArticle } from './names.ts';
 import { declaredOutputs } from './outputs.ts';
 import { parseParam } from './params.ts';
 import { parseDuration } from './quantity.ts';
 import type { AnyStepKind, Foreach, Param, Runbook, Step, StepKinds } from './runbook.ts';
 import type { RunbookFile, StepFile } from './schema.ts';
-import { failureType, noType, outputTypeOf, paramType, type scopeOf, withName } from './scope.ts';
+import {
+  failureType,
+  itemOutputTypeOf,
+  noType,
+  outputTypeOf,
+  paramType,
+  type scopeOf,
+  withName,
+  withStep,
+} from './scope.ts';
 import { checkTemplate, type Template } from './template.ts';
 
 interface Known<Context> {
@@ -29,6 +38,13 @@ interface Site {
   readonly sure: ReadonlySet<string>;
   /** A step of the main list, where order is free and a host's run may end. */
   readonly isMain: boolean;
+}
+
+/** A value under `with`, or beside it. */
+interface Input {
+  readonly key: string;
+  readonly value: unknown;
+  readonly at: YamlPath;
 }
 
 /** The kind that `run`, `check` and `creates` are short for. */
@@ -103,20 +119,26 @@ export class StepLoader<Context> {
     const { path, sure } = site;
     const kind = this.#kind(file, path);
     const before = this.#options(site.scope, sure);
-    const after = this.#options(site.scope, new Set([...sure, file.id]));
     const when = this.#condition(file.when, [...path, 'when'], before);
     const present = when ? provenPresent(when.text, site.scope) : [];
     const foreach = this.#foreach(file, path, { ...before, present });
     const scope = foreach ? withName(site.scope, 'item', elementOf(foreach.items.type)) : site.scope;
     const inner = { ...this.#options(scope, sure), present };
-    const [finishWhen, failedWhen, changedWhen] = (['finishWhen', 'failedWhen', 'changedWhen'] as const).map(key =>
-      this.#condition(file[key], [...path, key], { ...after, present }),
+    const include = this.#includedBy(file);
+    const sureAfter = new Set([...sure, file.id]);
+    const after = { ...this.#options(site.scope, sureAfter), present };
+    // Asked behind each item, of what that item gave.
+    const one = itemOutputTypeOf(file, this.#known.kinds, include);
+    const afterItem = { ...this.#options(withStep(scope, file.id, one), sureAfter), present };
+    const finishWhen = this.#condition(file.finishWhen, [...path, 'finishWhen'], after);
+    const [failedWhen, changedWhen] = (['failedWhen', 'changedWhen'] as const).map(key =>
+      this.#condition(file[key], [...path, key], afterItem),
     );
+    if (file.uses === includeKind.name) this.#mustBeInclude(file, path);
     if (file.finishWhen !== undefined && !site.isMain)
       this.#file.add([...path, 'finishWhen'], 'only a step of the main list ends the run', { atKey: true });
     const timeoutSeconds = this.#seconds(file.timeout, [...path, 'timeout']);
     const check = this.#check(file, path, inner);
-    const include = this.#includedBy(file);
     return {
       id: file.id,
       kind: kind ?? missingKind(file.uses ?? shellName),
@@ -144,13 +166,13 @@ export class StepLoader<Context> {
   }
 
   #kind({ uses, run }: StepFile, path: YamlPath): AnyStepKind<Context> | undefined {
-    if (uses === undefined && run === undefined)
+    if (uses === undefined && run === undefined) {
       this.#file.add(path, 'what it does is missing: `uses: KIND`, or `run: |` with shell text');
-    if (uses !== undefined && run !== undefined && uses !== shellName)
-      this.#file.add([...path, 'run'], `"run" is short for \`uses: shell\`, this step uses ${uses}`, { atKey: true });
+      return undefined;
+    }
     const name = uses ?? shellName;
     const kind = this.#known.kinds.get(name);
-    if (!kind && (uses !== undefined || run !== undefined))
+    if (!kind)
       this.#file.add([...path, 'uses'], `there is no step kind "${name}"${suggestion(name, this.#known.kinds.keys())}`);
     return kind;
   }
@@ -162,6 +184,9 @@ export class StepLoader<Context> {
     const ids = steps.map(({ id }) => id);
     for (const [at, need] of step.needs.entries()) {
       if (need === step.id) this.#file.add([...path, 'needs', at], `"${need}" cannot need itself`);
+      else if (step.needs.indexOf(need) !== at) this.#file.add([...path, 'needs', at], `"${need}" stands here twice`);
+      else if (!ids.includes(need) && this.#outputs.has(need))
+        this.#file.add([...path, 'needs', at], `"${need}" runs in a rescue or always: no step can need it`);
       else if (!ids.includes(need))
         this.#file.add([...path, 'needs', at], `there is no step "${need}"${suggestion(need, ids)}`);
       else if (ancestors(need, steps).has(step.id))
@@ -186,6 +211,7 @@ export class StepLoader<Context> {
       const param = this.#known.params.get(name);
       return param && !param.required && param.default === undefined ? `param "${name}" may not be given` : undefined;
     }
+    if (root === 'host' && path.length === 2 && isOptional(scope, path)) return `${path.join('.')} may be absent`;
     if (root === 'failure' && path.length === 2 && isOptional(scope, path)) return 'nothing may have failed';
     if (root === 'steps' && path.length >= 3 && isOptional(scope, path)) return `${path.join('.')} may be absent`;
     return undefined;
@@ -257,9 +283,21 @@ export class StepLoader<Context> {
     };
   }
 
-  #mustBeCode(value: unknown, path: YamlPath): void {
-    if (typeof value === 'string' && value.includes('${{'))
-      this.#file.add(path, 'values never enter shell text: name them under `env`, and use "$NAME" here');
+  /** Whether it is shell text as it must be. */
+  #mustBeCode(value: unknown, path: YamlPath): boolean {
+    const at = typeof value === 'string' ? value.indexOf('${{') : -1;
+    const message = 'values never enter shell text: name them under `env`, and use "$NAME" here';
+    if (at >= 0) this.#file.add(path, message, { within: at });
+    return at < 0;
+  }
+
+  /** An include stands for the steps of another runbook, which say themselves how each of them runs. */
+  #mustBeInclude(file: StepFile, path: YamlPath): void {
+    for (const key of ofSingleSteps)
+      if (file[key] !== undefined)
+        this.#file.add([...path, key], `a step that includes a runbook has no "${key}": its steps have their own`, {
+          atKey: true,
+        });
   }
 
   #with(
@@ -269,30 +307,83 @@ export class StepLoader<Context> {
     options: CheckOptions,
   ): Step<Context>['with'] {
     const input = kind && celTypeOf(kind.input, 'input');
-    const fields = input?.kind === 'object' ? input.fields : {};
+    const fields: Readonly<Record<string, CelField>> = input?.kind === 'object' ? input.fields : {};
+    const before = this.#file.problemCount;
+    const given = this.#inputs(file, path);
     const templates: Record<string, Template> = {};
-    for (const { key, value, at } of this.#inputs(file, path)) {
-      const field = fields[key];
-      if (kind && field === undefined) this.#unknownInput(file, kind, key, at, fields);
-      if (kind?.literal?.includes(key)) this.#mustBeCode(value, at);
-      if (key === 'outputs') this.#checkOutputs(value, at);
-      const isCode = kind?.literal?.includes(key) === true || key === 'outputs';
-      const template =
-        kind?.name === includeKind.name
-          ? this.#includeInput(file, key, value, at, options)
-          : isCode
-            ? this.#literal(value, at, field)
-            : this.#template(value, at, field, options);
+    for (const { key, value, at } of given) {
+      if (kind && !Object.hasOwn(fields, key)) {
+        this.#unknownInput(file, kind, key, at, fields);
+        continue;
+      }
+      const template = this.#input(file, kind, { key, value, at, field: kind && fields[key] }, options);
       if (template) templates[key] = template;
     }
-    for (const [key, { optional: mayLack }] of Object.entries(fields))
-      if (!mayLack && !(key in templates) && !this.#inputs(file, path).some(each => each.key === key))
-        this.#file.add(path, `${kind?.name} needs the input "${key}"`);
+    const missing = Object.entries(fields).filter(
+      ([key, field]) => !field.optional && !given.some(each => each.key === key),
+    );
+    for (const [key] of missing) this.#file.add(path, `${kind?.name} needs the input "${key}"`);
+    const include = this.#includedBy(file);
+    if (include && !given.some(({ key }) => key === 'params')) this.#checkGiven(include, [], path);
+    // What its inputs say of each other.
+    if (
+      kind &&
+      missing.length === 0 &&
+      !given.some(({ value }) => hasExpression(value)) &&
+      before === this.#file.problemCount
+    )
+      this.#file.checkValue(kind.input, Object.fromEntries(given.map(({ key, value }) => [key, value])), path);
     return templates;
   }
 
+  #input(
+    file: StepFile,
+    kind: AnyStepKind<Context> | undefined,
+    { key, value, at, field }: Input & { readonly field: CelField | undefined },
+    options: CheckOptions,
+  ): Template | undefined {
+    if (kind?.name === includeKind.name) return this.#includeInput(file, key, value, at, options);
+    if (kind?.literal?.includes(key)) {
+      if (this.#mustBeCode(value, at)) this.#checkLiteral(kind, key, value, at, field);
+      return literal(value);
+    }
+    if (key === 'outputs') {
+      if (this.#checkOutputs(value, at)) this.#checkLiteral(kind, key, value, at, field);
+      return literal(value);
+    }
+    if (hasExpression(value))
+      return key === 'env' ? this.#env(value, at, options) : this.#template(value, at, field, options);
+    this.#checkLiteral(kind, key, value, at, field);
+    return literal(value);
+  }
+
+  /** A value without expressions, against the schema of its input. */
+  #checkLiteral(
+    kind: AnyStepKind<Context> | undefined,
+    key: string,
+    value: unknown,
+    at: YamlPath,
+    field: CelField | undefined,
+  ): void {
+    const schema: z.ZodType | undefined = kind?.input instanceof z.ZodObject ? kind.input.shape[key] : undefined;
+    const problem = field && literalProblem(value, field.type);
+    if (problem !== undefined) this.#file.add(at, problem);
+    else if (schema) this.#file.checkValue(schema, value, at);
+  }
+
+  /** Variables are single values. */
+  #env(value: unknown, path: YamlPath, options: CheckOptions): Template | undefined {
+    const template = this.#template(value, path, undefined, options);
+    for (const [name, each] of template?.kind === 'map' ? Object.entries(template.entries) : []) {
+      const type = each.kind === 'expression' ? each.expression.type.kind : 'string';
+      if (['list', 'map', 'object'].includes(type))
+        this.#file.add([...path, name], `expected a text, a number, true, or false, the expression gives ${type}`);
+    }
+    return template;
+  }
+
   /** What stands under `with`, and the keys beside it that belong there. */
-  #inputs(file: StepFile, path: YamlPath) {
+  #inputs(file: StepFile, path: YamlPath): readonly Input[] {
     const beside = inputKeys.flatMap(key =>
       file[key] === undefined ? [] : [{ key, value: file[key], at: [...path, key] }],
     );
@@ -312,20 +403,30 @@ export class StepLoader<Context> {
   ): void {
     const isBeside = at.at(-2) !== 'with';
     const message = isBeside
-      ? `a step that uses ${file.uses ?? kind.name} has no "${key}"`
+      ? key === 'run'
+        ? `"run" is short for \`uses: shell\`, this step uses ${kind.name}`
+        : `a step that uses ${file.uses ?? kind.name} has no "${key}"`
       : `"${key}" is no input of ${kind.name}${suggestion(key, Object.keys(fields))}`;
     this.#file.add(at, message, { atKey: true });
   }
 
-  #checkOutputs(value: unknown, at: YamlPath): void {
-    const parsed = declaredOutputs.safeParse(value);
-    for (const issue of parsed.error?.issues ?? []) {
-      const [name, ...rest] = issue.path.filter(part => typeof part !== 'symbol');
-      const what = issue.code === 'invalid_union' ? 'expected text, json, { regex } or { file }' : issue.message;
-      this.#file.add([...at, ...(name === undefined ? [] : [name]), ...rest], what, {
-        atKey: issue.code === 'invalid_key',
-      });
+  /** Whether they are declared as outputs are. */
+  #checkOutputs(value: unknown, at: YamlPath): boolean {
+    if (hasExpression(value)) {
+      this.#file.add(at, 'which outputs there are is known when the file is loaded: no ${{ }}');
+      return false;
     }
+    const issues = declaredOutputs.safeParse(value).error?.issues ?? [];
+    for (const issue of issues) {
+      const place = [...at, ...issue.path.filter(part => typeof part !== 'symbol')];
+      if (issue.code === 'invalid_union') this.#file.add(place, 'expected text, json, { regex } or { file }');
+      else if (issue.code === 'invalid_key')
+        this.#file.add(place, issue.issues[0]?.message ?? issue.message, { atKey: true });
+      else if (issue.code === 'invalid_type' && issue.path.length === 0)
+        this.#file.add(place, 'expected a map of outputs');
+      else this.#file.add(place, issue.message);
+    }
+    return issues.length === 0;
   }
 
   #literal(value: unknown, path: YamlPath, field: CelField | undefined): Template {
@@ -348,6 +449,11 @@ export class StepLoader<Context> {
       return { kind: 'map', entries: Object.fromEntries(entries) };
     }
     if (typeof value !== 'string' || !value.includes('${{')) return this.#literal(value, path, field);
+    const open = value.lastIndexOf('${{');
+    if (!value.includes('}}', open)) {
+      this.#file.add(path, 'this ${{ has no }}', { within: open });
+      return undefined;
+    }
     return this.#expressionTemplate(value, path, field, options);
   }
 
@@ -371,6 +477,8 @@ export class StepLoader<Context> {
     }
     if (field && !fits(checked.type, field.type))
       this.#file.add(path, `expected ${field.type.kind}, the expression gives ${checked.type.kind}`);
+    const [never] = field ? valuesBeyond(checked.type, field.type) : [];
+    if (never !== undefined) this.#file.add(path, `it may be "${never}", which is not taken here`);
     return checked.template;
   }
 
@@ -388,9 +496,9 @@ export class StepLoader<Context> {
     options: CheckOptions,
   ): Template | undefined {
     if (key !== 'params') {
-      if (typeof value === 'string' && value.includes('${{'))
-        this.#file.add(path, 'which runbook is included is known when the file is loaded: no ${{ }}');
-      return this.#literal(value, path, textField);
+      if (!hasExpression(value)) return this.#literal(value, path, textField);
+      this.#file.add(path, 'which runbook is included is known when the file is loaded: no ${{ }}');
+      return undefined;
     }
     const runbook = this.#includedBy(file);
     if (!isRecord(value)) {
@@ -421,22 +529,27 @@ export class StepLoader<Context> {
       return undefined;
     }
     const field = { type: paramType(param), optional: !param.required };
-    if (typeof given === 'string' && given.includes('${{'))
-      return this.#expressionTemplate(given, path, field, options);
-    if (param.type === 'secret') {
-      this.#file.add(path, 'a secret is passed on: ${{ params.NAME }}');
+    if (param.type === 'secret' && !this.#isOwnSecret(given)) {
+      this.#file.conceal(path);
+      this.#file.add(path, 'a secret is passed on from a param that is one: ${{ params.NAME }}');
       return undefined;
     }
+    if (hasExpression(given)) return this.#template(given, path, field, options);
     const value =
       typeof given === 'string' || typeof given === 'number' || typeof given === 'boolean' ? given : undefined;
     const parsed = Array.isArray(given)
       ? parseParam(param, given.map(String))
       : value === undefined
-        ? ({ problem: `expected a ${param.type}` } as const)
+        ? ({ problem: `expected ${withArticle(param.type)}, found ${given === null ? 'nothing' : 'a map'}` } as const)
         : parseParam(param, value);
     if ('value' in parsed) return literal(parsed.value);
     this.#file.add(path, parsed.problem);
     return undefined;
+  }
+
+  #isOwnSecret(given: unknown): boolean {
+    const name = typeof given === 'string' ? /^\$\{\{\s*params\.(\w+)\s*\}\}$/.exec(given)?.[1] : undefined;
+    return name !== undefined && this.#known.params.get(name)?.type === 'secret';
   }
 
   #checkGiven({ name, params }: Runbook<Context>, given: readonly string[], path: YamlPath): void {
@@ -446,6 +559,19 @@ export class StepLoader<Context> {
     }
   }
 }
+
+/** Keys of a step that say nothing of several ones. */
+const ofSingleSteps = [
+  'where',
+  'risk',
+  'check',
+  'creates',
+  'failedWhen',
+  'timeout',
+  'killAfter',
+  'retry',
+  'onUnknown',
+] as const;
 
 const anything = z.unknown();
 
@@ -525,8 +651,15 @@ function fits(given: CelType, wanted: CelType): boolean {
   return given.kind === wanted.kind || (given.kind === 'int' && wanted.kind === 'double');
 }
 
+/** Values that may be given and are not wanted. */
+function valuesBeyond(given: CelType, wanted: CelType): readonly string[] {
+  if (given.kind !== 'string' || wanted.kind !== 'string' || wanted.values === undefined) return [];
+  const taken = new Set(wanted.values);
+  return (given.values ?? []).filter(value => !taken.has(value));
+}
+
 function literalProblem(value: unknown, type: CelType): string | undefined {
-  const shown = JSON.stringify(value);
+  const shown = value === null ? 'nothing' : JSON.stringify(value);
   switch (type.kind) {
     case 'string':
       if (typeof value !== 'string') return `expected a text, found ${shown}`;

@@ -61,9 +61,15 @@ export function kebabCase(name: string): string {
 /** `; did you mean "state"?` where one of the names is near, else the names there are. */
 export function suggestion(name: string, names: Iterable<string>): string {
   const all = [...names];
-  const near = nearest(name, all);
-  if (near !== undefined) return `; did you mean "${near}"?`;
+  const near = nearSuggestion(name, all);
+  if (near !== '') return near;
   return all.length > 0 ? `; there is ${all.join(', ')}` : '';
+}
+
+/** `; did you mean "state"?` where one of the names is near. */
+export function nearSuggestion(name: string, names: readonly string[]): string {
+  const near = nearest(name, names);
+  return near === undefined ? '' : `; did you mean "${near}"?`;
 }
 
 /** The name within two typing mistakes (one for short names); the nearest one. */
@@ -71,7 +77,7 @@ function nearest(name: string, names: readonly string[]): string | undefined {
   const limit = name.length <= 4 ? 1 : 2;
   const [best] = names
     .map(each => ({ each, mistakes: distance(name.toLowerCase(), each.toLowerCase()) }))
-    .filter(({ mistakes }) => mistakes <= limit)
+    .filter(({ each, mistakes }) => mistakes <= limit && mistakes < each.length)
     .sort((a, b) => a.mistakes - b.mistakes);
   return best?.each;
 }
@@ -91,4 +97,9 @@ function distance(a: string, b: string): number {
     rows.push(row);
   }
   return rows[a.length]?.[b.length] ?? 0;
+}
+
+/** `an integer`, `a size`. */
+export function withArticle(noun: string): string {
+  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
 }

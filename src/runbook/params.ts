@@ -93,7 +93,7 @@ function convert({ type, values }: Param, given: ParamValue): ParsedParam {
       return seconds === undefined ? expected('a duration like 30s or 5m') : { value: seconds };
     }
     case 'size': {
-      const bytes = typeof given === 'number' ? given : parseSize(String(given));
+      const bytes = parseSize(String(given));
       return bytes === undefined ? expected('a size like 4GiB') : { value: bytes };
     }
     case 'list':

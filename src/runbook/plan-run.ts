@@ -1,4 +1,5 @@
 import type { Host } from '../fleet/host.ts';
+import type { Expression } from './expression.ts';
 import type { Param, ParamValues, Runbook, Step } from './runbook.ts';
 import type { Risk } from './step-kind.ts';
 import { fillAllKnown, readsOf, type Template } from './template.ts';
@@ -92,8 +93,8 @@ function planRunbook<Context>(runbook: Runbook<Context>, values: Values, context
 
 function planStep<Context>(step: Step<Context>, values: Values, context: Context, role: Role): StepPlan {
   const { id, kind, risk, where, needs, when, foreach } = step;
-  const isDecided = when !== undefined && !when.reads.some(path => isLater(path));
-  const skipped = isDecided && when.evaluate(values) !== true;
+  const decided = when && knownValue(when, values);
+  const skipped = decided !== undefined && decided.value !== true;
   const items = foreach === undefined ? [undefined] : knownItems(step, values);
   const each = items?.map(item => (foreach === undefined ? values : { ...values, item })) ?? [values];
   const inputs = each.map(known => fillAllKnown(step.with, known, path => isLater(path, known)));
@@ -106,7 +107,7 @@ function planStep<Context>(step: Step<Context>, values: Values, context: Context
     rescue: role === 'rescue',
     needs,
     skipped,
-    ...(when !== undefined && !isDecided && { when: when.text }),
+    ...(when !== undefined && decided === undefined && { when: when.text }),
     ...(foreach !== undefined && items === undefined && { foreach: foreach.items.text }),
     with: inputs[0] ?? {},
     check: skipped ? [] : checkCommands(step, values, context),
@@ -126,9 +127,18 @@ function knownInputs(templates: Readonly<Record<string, Template>>, values: Valu
 
 /** The items of a step, where they are known now. */
 function knownItems<Context>({ foreach }: Step<Context>, values: Values): readonly unknown[] | undefined {
-  if (foreach === undefined || foreach.items.reads.some(path => isLater(path, values))) return undefined;
-  const items = foreach.items.evaluate(values);
-  return Array.isArray(items) ? items : [];
+  const items = foreach && knownValue(foreach.items, values);
+  return items && (Array.isArray(items.value) ? items.value : []);
+}
+
+/** What an expression gives, where that is known now; where it fails the run will say why. */
+function knownValue(expression: Expression, values: Values): { readonly value: unknown } | undefined {
+  if (expression.reads.some(path => isLater(path, values))) return undefined;
+  try {
+    return { value: expression.evaluate(values) };
+  } catch {
+    return undefined;
+  }
 }
 
 function checkCommands<Context>({ check, where }: Step<Context>, values: Values, context: Context): readonly string[] {

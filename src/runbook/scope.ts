@@ -35,14 +35,30 @@ export function failureType(isCertain: boolean): CelType {
   return object(['step', 'code', 'message', 'fix'].map(name => [name, field]));
 }
 
+/** The scope in which `steps.ID` is of another type. */
+export function withStep(scope: Scope, id: string, type: CelType): Scope {
+  const steps = scope.fields['steps']?.type;
+  const fields = steps?.kind === 'object' ? steps.fields : {};
+  return withName(scope, 'steps', { kind: 'object', fields: { ...fields, [id]: optional(type) } });
+}
+
 /** What `steps.ID` holds once the step succeeded. */
 export function outputTypeOf<Context>(
   step: StepFile,
   kinds: StepKinds<Context>,
   included: Runbook<Context> | undefined,
 ): CelType {
-  const one = included ? typeOfIncluded(included) : typeOfKind(step, kinds);
+  const one = itemOutputTypeOf(step, kinds, included);
   return step.foreach === undefined ? one : object([['results', required({ kind: 'list', of: one })]]);
+}
+
+/** What a single item of a step gives out; of a step without items the step. */
+export function itemOutputTypeOf<Context>(
+  step: StepFile,
+  kinds: StepKinds<Context>,
+  included: Runbook<Context> | undefined,
+): CelType {
+  return included ? typeOfIncluded(included) : typeOfKind(step, kinds);
 }
 
 function typeOfKind<Context>(step: StepFile, kinds: StepKinds<Context>): CelType {

@@ -85,7 +85,6 @@ export function readsOf(template: Template): readonly string[] {
  * `isLater` says which paths are.
  */
 export function fillKnown(template: Template, values: unknown, isLater: (path: string) => boolean): unknown {
-  if (!readsOf(template).some(isLater)) return fill(template, values);
   switch (template.kind) {
     case 'literal':
       return template.value;
@@ -94,7 +93,7 @@ export function fillKnown(template: Template, values: unknown, isLater: (path: s
     case 'map':
       return fillAllKnown(template.entries, values, isLater);
     case 'expression':
-      return `<${template.expression.text.trim()}>`;
+      return valueKnown(template.expression, isLater, () => evaluateIfPresent(template.expression, values));
     case 'text':
       return template.parts.map(part => textKnown(part, values, isLater)).join('');
     default:
@@ -111,9 +110,18 @@ export function fillAllKnown(
   return Object.fromEntries(filled.filter(([, value]) => value !== undefined));
 }
 
-function textKnown(part: string | Expression, values: unknown, isLater: (path: string) => boolean): string {
-  if (typeof part === 'string') return part;
-  return part.reads.some(isLater) ? `<${part.text.trim()}>` : textOf(part.evaluate(values));
+function textKnown(part: string | Expression, values: unknown, isLater: (path: string) => boolean): unknown {
+  return typeof part === 'string' ? part : valueKnown(part, isLater, () => textOf(part.evaluate(values)));
+}
+
+/** `<…>` too where it cannot be had: the run will say why. */
+function valueKnown({ reads, text }: Expression, isLater: (path: string) => boolean, evaluate: () => unknown): unknown {
+  if (reads.some(isLater)) return `<${text.trim()}>`;
+  try {
+    return evaluate();
+  } catch {
+    return `<${text.trim()}>`;
+  }
 }
 
 /** A single path reads as absent; any other expression that fails is an error. */

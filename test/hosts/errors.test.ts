@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runSchema } from '../../src/runbook/run.ts';
+import { runSchema } from '../../src/run/run.ts';
 import { type Controller, makeController } from '../support/hosts/controller.ts';
 import { requireRoot } from '../support/hosts/require-root.ts';
 import { type Shop, startShop } from '../support/hosts/shop.ts';

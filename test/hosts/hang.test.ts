@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Report, reportSchema } from '../../src/report/schema.ts';
-import { type Run, runSchema } from '../../src/runbook/run.ts';
+import { type Run, runSchema } from '../../src/run/run.ts';
 import { type Controller, makeController } from '../support/hosts/controller.ts';
 import { requireRoot } from '../support/hosts/require-root.ts';
 import type { Release } from '../support/hosts/root-filesystem.ts';

@@ -16,6 +16,7 @@ const needed = {
   iproute2: 'ip',
   iptables: 'iptables',
   procps: 'ps',
+  strace: 'strace',
 } as const;
 
 /** Installs the Debian packages that the tests need and this machine lacks; without root says which to install. */

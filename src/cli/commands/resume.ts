@@ -13,7 +13,7 @@ import { parseParam } from '../../runbook/params.ts';
 import type { ParamValue, ParamValues, Runbook } from '../../runbook/runbook.ts';
 import type { Incident } from '../../steps/incident.ts';
 import { stepKinds } from '../../steps/index.ts';
-import { executeFromHere } from '../execution.ts';
+import { type ExecutionRequest, executeFromHere } from '../execution.ts';
 import { openFleet } from '../fleet.ts';
 import type { GlobalOptions, Io } from '../io.ts';
 import { printResult } from '../output.ts';
@@ -46,20 +46,33 @@ What was done is not done again; of a step that was under way the host is asked 
     const asked = command.opts<Asked>();
     const store = sqliteRunStore(options.state);
     const record = await store.read(id);
-    if (record === undefined || record.isActive) await store.resume(id).then(journal => journal.close());
-    if (record === undefined) return 1;
-    const runbook = await runbookOf(record.request, asked, io);
-    const params = paramsOf(runbook, record.request);
-    const fleet = await fleetOf(record.request, options, io);
-    const { todo, kept } = choose(record, asked);
-    const hosts = selectHosts(fleet, { host: todo, except: [] });
     const journal = await store.resume(id);
-    const request = { journal, runbook, params, hosts, kept, ...(fleet && { fleet }) };
-    const run = await executeFromHere(request, options, io);
-    printResult(renderRun(run, options.format), options, io);
-    return run.exitCode;
+    try {
+      if (record === undefined) throw new TypeError('a run that can be taken up can be read');
+      const request = await requestOf(record, asked, options, io);
+      const run = await executeFromHere({ journal, ...request }, options, io);
+      printResult(renderRun(run, options.format), options, io);
+      return run.exitCode;
+    } finally {
+      await journal.close();
+    }
   },
 };
+
+/** What is executed: on which hosts, with which runbook and params. */
+async function requestOf(
+  record: RunRecord,
+  asked: Asked,
+  options: GlobalOptions,
+  io: Io,
+): Promise<Omit<ExecutionRequest, 'journal'>> {
+  const runbook = await runbookOf(record.request, asked, io);
+  const params = paramsOf(runbook, record.request);
+  const fleet = await fleetOf(record.request, options, io);
+  const { todo, kept } = choose(record, asked);
+  const hosts = selectHosts(fleet, { host: todo, except: [] });
+  return { runbook, params, hosts, kept, ...(fleet && { fleet }) };
+}
 
 /** The runbook as it was, or with the changes that were made since. */
 async function runbookOf({ path, files }: RunRequest, { withChanges }: Asked, io: Io): Promise<Runbook<Incident>> {

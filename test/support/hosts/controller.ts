@@ -18,6 +18,9 @@ export interface Controller {
   readonly state: string;
   run(...args: readonly string[]): Promise<Finished>;
   start(...args: readonly string[]): RunningCommand;
+  /** With that environment. */
+  runWith(env: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<Finished>;
+  startWith(env: NodeJS.ProcessEnv, ...args: readonly string[]): RunningCommand;
   startOnTerminal(...args: readonly string[]): CommandOnTerminal;
   remove(): Promise<void>;
 }
@@ -50,6 +53,8 @@ export async function makeController(entries: readonly HostEntry[]): Promise<Con
     state,
     run: (...args) => runRunbook(['--state', state, ...args], where),
     start: (...args) => startRunbook(['--state', state, ...args], where),
+    runWith: (env, ...args) => runRunbook(['--state', state, ...args], { ...where, env }),
+    startWith: (env, ...args) => startRunbook(['--state', state, ...args], { ...where, env }),
     startOnTerminal: (...args) => startOnTerminal(['--state', state, ...args], where),
     remove: () => rm(folder, { recursive: true, force: true }),
   };

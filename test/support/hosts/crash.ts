@@ -128,13 +128,16 @@ function parseRun(text: string): Run | undefined {
   return parsed?.data;
 }
 
-/** Class, and where: what does not change from one process to the next. */
+/**
+ * Class, and where: what does not change from one process to the next. How sure a busy loop is depends on how much of a
+ * core it got.
+ */
 function causesIn({ hosts }: Run): readonly string[] {
   const report = reportSchema.safeParse(hosts[0]?.report);
   return report.success ? report.data.findings.map(causeOf).sort() : [];
 }
 
-function causeOf({ class: kind, confidence, roots }: Report['findings'][number]): string {
+function causeOf({ class: kind, roots }: Report['findings'][number]): string {
   const places = roots.map(({ function: name, line }) => `${name}:${line}`).sort();
-  return `${kind} ${confidence} ${places.join(' ')}`;
+  return `${kind} ${places.join(' ')}`;
 }

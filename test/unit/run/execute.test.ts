@@ -2,7 +2,7 @@ import { array, assert, asyncProperty, constantFrom } from 'fast-check';
 import { expect, test } from 'vitest';
 import { HangarError } from '../../../src/errors.ts';
 import { runSchema } from '../../../src/run/run.ts';
-import { book, execute, failure, makeLog } from '../runbook/fake-kinds.ts';
+import { begun, book, execute, failure, makeLog } from '../runbook/fake-kinds.ts';
 
 test('steps run one after the other, each with the outputs of those before', async () => {
   const { log, run } = await execute(
@@ -119,13 +119,16 @@ test('a step that takes longer than its limit is aborted and fails as out of tim
 test('a cancelled run aborts its step, starts no other, and still cleans up', async () => {
   const controller = new AbortController();
   const reason = new HangarError({ code: 'CANCELLED', message: 'Ctrl-C', fix: 'again', failure: 'cancelled' });
-  setTimeout(() => controller.abort(reason), 20);
-  const { run, status } = await execute(
+  const log = makeLog();
+  const running = execute(
     `${book(`  - { id: a, uses: wait, with: { name: a } }
   - { id: b, uses: say, with: { name: b } }
 `)}always: [{ id: z, uses: say, with: { name: z } }]\n`,
-    { signal: controller.signal },
+    { log, signal: controller.signal },
   );
+  await begun(log, 'a');
+  controller.abort(reason);
+  const { run, status } = await running;
   expect(['a', 'b', 'z'].map(id => status(id))).toEqual(['cancelled', 'skipped: cancelled', 'succeeded']);
   expect(run).toMatchObject({ status: 'cancelled', exitCode: 6 });
 });

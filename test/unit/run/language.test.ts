@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { RunMessage } from '../../../src/run/run-store.ts';
-import { book, execute, failure, makeLog, memoryJournal } from '../runbook/fake-kinds.ts';
+import { begun, book, execute, failure, makeLog, memoryJournal } from '../runbook/fake-kinds.ts';
 
 test('foreach runs a step for each item, in order, and gives out what each of them gave', async () => {
   const { log, run } = await execute(
@@ -98,7 +98,8 @@ test.for(['step', 'STEP_TIMEOUT', 'unreachable', 'cancelled'] as const)(
 always: [{ id: z, uses: say, with: { name: z } }]
 `;
     const running = execute(text, { log, signal: controller.signal });
-    if (kind === 'cancelled') setTimeout(() => controller.abort(failure('CANCELLED', 'cancelled')), 50);
+    await begun(log, 'a');
+    if (kind === 'cancelled') controller.abort(failure('CANCELLED', 'cancelled'));
     const { status, run } = await running;
     expect(log.done).toEqual(['a', isWaiting ? (kind === 'cancelled' ? 'CANCELLED' : 'STEP_TIMEOUT') : 'FAILED', 'z']);
     expect([status('r'), status('z')]).toEqual(['succeeded', 'succeeded']);
@@ -190,11 +191,17 @@ const disruptive = book('  - { id: a, uses: blind, with: { name: a } }\n');
 
 test('a risk that the fleet file asks for waits for somebody, and the record says who agreed', async () => {
   const messages: RunMessage[] = [];
-  const running = execute(disruptive, { askFrom: 'disruptive', journal: memoryJournal([], messages) });
-  await new Promise(resolve => setTimeout(resolve, 50));
+  const asked: string[] = [];
+  const ask = async (question: string) => {
+    asked.push(question);
+    return undefined;
+  };
+  const running = execute(disruptive, { askFrom: 'disruptive', ask, journal: memoryJournal([], messages) });
+  while (asked.length === 0) await new Promise(resolve => setTimeout(resolve, 2));
   messages.push({ kind: 'answer', by: 'eve', step: 'a', approved: true });
   const { run, events } = await running;
   expect(run.exitCode).toBe(0);
+  expect(asked[0]).toMatch(/^web1: a: run this step \(disruptive\) of "book"\? blind: blind a$/);
   expect(events.find(({ kind }) => kind === 'approval-answered')).toMatchObject({ answer: 'approved', by: ['eve'] });
 });
 

@@ -142,6 +142,11 @@ export function memoryJournal(history: readonly RunEvent[] = [], messages: RunMe
   };
 }
 
+/** Resolves once that step was begun. */
+export async function begun(log: Log, name: string): Promise<void> {
+  while (!log.done.includes(name)) await new Promise(resolve => setTimeout(resolve, 2));
+}
+
 export interface Ran {
   readonly log: Log;
   readonly events: readonly RunEvent[];
