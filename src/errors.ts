@@ -37,6 +37,17 @@ export class HangarError extends Error {
   }
 }
 
+/** The state directory, or a part of it, cannot be made. */
+export function stateUnwritable(path: string, cause: unknown): HangarError {
+  return new HangarError({
+    code: 'STATE_UNWRITABLE',
+    message: `cannot make the directory "${path}"`,
+    fix: 'name a directory that you may write: --state DIR',
+    failure: 'usage',
+    cause,
+  });
+}
+
 /** The message of anything thrown, on one line. */
 export function messageOf(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,3 +1,4 @@
+import { cpuShare, secondsOf } from '../host/cpu-share.ts';
 import type { ThreadLook, ThreadSamples } from '../host/thread-samples.ts';
 import type { Watched, WatchedProcess } from '../host/watched.ts';
 
@@ -162,7 +163,7 @@ function readSigns({ threads }: WatchedProcess, { ticksPerSecond, queues }: Watc
     ? steady.find(({ looks }) => looks.every(({ state }) => state === 'uninterruptible'))
     : undefined;
   return {
-    seconds: Math.max(0, ...threads.map(({ looks }) => seconds(looks))),
+    seconds: Math.max(0, ...threads.map(({ looks }) => secondsOf(looks))),
     intervals: Math.max(0, samples - 1),
     threads: threads.length,
     ...(busy !== undefined && { busy }),
@@ -201,7 +202,7 @@ function rests(thread: ThreadSamples, ticksPerSecond: number): boolean {
   const { looks } = thread;
   if (looks.some(({ state }) => state === 'zombie')) return false;
   const [first, last] = [looks[0], looks.at(-1)];
-  const span = seconds(looks);
+  const span = secondsOf(looks);
   if (first === undefined || last === undefined || span <= 0) return false;
   const switches = (last.voluntarySwitches ?? 0) - (first.voluntarySwitches ?? 0);
   return share(looks, ticksPerSecond, true) < restingShare && switches / span <= restingSwitchesPerSecond;
@@ -212,23 +213,8 @@ function shares(looks: readonly ThreadLook[], ticksPerSecond: number, wanted: bo
   return looks.slice(1).map((look, at) => share([looks[at] ?? look, look], ticksPerSecond, wanted));
 }
 
-/**
- * Share of a core between first and last look: used, or `wanted`, with the time it was ready but others had the core
- * (a machine under load would hide a busy loop otherwise).
- */
 function share(looks: readonly ThreadLook[], ticksPerSecond: number, wanted: boolean): number {
-  const [first, last] = [looks[0], looks.at(-1)];
-  const span = seconds(looks);
-  if (first === undefined || last === undefined || span <= 0) return 0;
-  const ticks = (last.cpuTicks - first.cpuTicks) / ticksPerSecond;
-  if (first.ranNanoseconds === undefined || last.ranNanoseconds === undefined) return ticks / span;
-  const ran = (last.ranNanoseconds - first.ranNanoseconds) / 1e9;
-  const waited = ((last.waitedNanoseconds ?? 0) - (first.waitedNanoseconds ?? 0)) / 1e9;
-  return Math.max(wanted ? ran + waited : ran, ran) / span;
-}
-
-function seconds(looks: readonly ThreadLook[]): number {
-  return (looks.at(-1)?.at ?? 0) - (looks[0]?.at ?? 0);
+  return cpuShare(looks, ticksPerSecond, wanted ? 'wanted' : 'used') ?? 0;
 }
 
 function nameOf({ tid, name }: ThreadSamples): string {

@@ -4,7 +4,7 @@ import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { HangarError } from '../errors.ts';
+import { stateUnwritable } from '../errors.ts';
 
 /** Makes a directory, and what is missing above it, that nobody else can enter, whatever the umask. */
 export async function makePrivateDirectory(path: string): Promise<void> {
@@ -13,13 +13,7 @@ export async function makePrivateDirectory(path: string): Promise<void> {
     // A umask only takes bits away: what mkdir made is private already; a folder that was there may not be.
     if (made === undefined && ((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o700);
   } catch (cause) {
-    throw new HangarError({
-      code: 'STATE_UNWRITABLE',
-      message: `cannot make the directory "${path}"`,
-      fix: 'name a directory that you may write: --state DIR',
-      failure: 'usage',
-      cause,
-    });
+    throw stateUnwritable(path, cause);
   }
 }
 

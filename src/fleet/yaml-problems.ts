@@ -153,7 +153,9 @@ export class YamlFile {
   /** The line that begins there, without secrets. */
   #shown(start: number): string {
     const [line = ''] = this.text.slice(start).split(/\r?\n/, 1);
-    return [...line.split('')].map((each, at) => (this.#isConcealed(start + at) ? '*' : each)).join('');
+    // By code units, as offsets count.
+    const units = line.split('');
+    return units.map((each, at) => (this.#isConcealed(start + at) ? '*' : each)).join('');
   }
 
   #isConcealed(offset: number): boolean {
@@ -238,7 +240,7 @@ function offsetInSource(source: string, type: Scalar['type'], before: number): n
     if (/^(\s|\\[nrt\s])/.test(written)) continue;
     if (left-- === 0) return start + index;
   }
-  return start;
+  return source.trimEnd().length - (isQuoted ? 1 : 0);
 }
 
 /** A character as it is written. */

@@ -32,6 +32,8 @@ export interface ThreadEvidence {
   readonly states: readonly ThreadState[];
   /** CPU use over the sampled time; 100 is one full core. Absent with fewer than two samples. */
   readonly cpuPercent?: number;
+  /** As `cpuPercent`, with the time in which it was ready to run and others had the core. */
+  readonly wantedPercent?: number;
   /** Since the thread began, at the last sample. */
   readonly voluntarySwitches?: number;
   readonly involuntarySwitches?: number;

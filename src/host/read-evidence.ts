@@ -1,3 +1,4 @@
+import { cpuShare, secondsOf } from './cpu-share.ts';
 import type { Descriptor, ProcessEvidence, ThreadEvidence } from './evidence.ts';
 import { readGaps } from './mapped-modules.ts';
 import { readSockets } from './sockets.ts';
@@ -17,7 +18,7 @@ export function readEvidence(stdout: string): ProcessEvidence | undefined {
   return {
     pid,
     takenAt,
-    sampledSeconds: Math.max(0, ...samples.map(({ looks }) => span(looks))),
+    sampledSeconds: Math.max(0, ...samples.map(({ looks }) => secondsOf(looks))),
     ...(startTicks !== undefined &&
       bootSeconds !== undefined && { startedAt: startTime(startTicks, ticksPerSecond, bootSeconds) }),
     command: linesOf(lines, 'arg'),
@@ -40,7 +41,8 @@ function readThread(
   ticksPerSecond: number,
 ): ThreadEvidence {
   const last = looks.at(-1);
-  const cpuPercent = cpuUse(looks, ticksPerSecond);
+  const cpuPercent = percentOf(cpuShare(looks, ticksPerSecond, 'used'));
+  const wantedPercent = percentOf(cpuShare(looks, ticksPerSecond, 'wanted'));
   const switches = switchesBetween(looks);
   // One id in each namespace, from the outermost to the process's own.
   const nsPid = Number(lineOf(lines, `/proc/${pid}/task/${tid}/status:NSpid:`)?.split(/\s+/).at(-1));
@@ -50,6 +52,7 @@ function readThread(
     name,
     states: looks.map(({ state }) => state),
     ...(cpuPercent !== undefined && { cpuPercent }),
+    ...(wantedPercent !== undefined && { wantedPercent }),
     ...(last?.voluntarySwitches !== undefined && { voluntarySwitches: last.voluntarySwitches }),
     ...(last?.involuntarySwitches !== undefined && { involuntarySwitches: last.involuntarySwitches }),
     ...(switches !== undefined && { switchesWhileSampled: switches }),
@@ -68,19 +71,9 @@ function switchesBetween(looks: readonly ThreadLook[]): number | undefined {
 }
 
 /** Per cent of one core between first and last look, by the scheduler's clock where it counts, else by ticks. */
-function cpuUse(looks: readonly ThreadLook[], ticksPerSecond: number): number | undefined {
-  const [first, last] = [looks[0], looks.at(-1)];
-  const seconds = span(looks);
-  if (first === undefined || last === undefined || seconds <= 0) return undefined;
-  const ran =
-    first.ranNanoseconds !== undefined && last.ranNanoseconds !== undefined
-      ? (last.ranNanoseconds - first.ranNanoseconds) / 1e9
-      : (last.cpuTicks - first.cpuTicks) / ticksPerSecond;
-  return Math.round(Math.min(1, ran / seconds) * 1000) / 10;
-}
-
-function span(looks: readonly ThreadLook[]): number {
-  return Math.round(((looks.at(-1)?.at ?? 0) - (looks[0]?.at ?? 0)) * 100) / 100;
+/** Rounded to a tenth; what two clocks disagree about is no more than a whole core. */
+function percentOf(share: number | undefined): number | undefined {
+  return share === undefined ? undefined : Math.round(Math.min(1, share) * 1000) / 10;
 }
 
 /** os-release(5) */

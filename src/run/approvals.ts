@@ -1,5 +1,6 @@
 import { HangarError } from '../errors.ts';
 import type { Approval, ApprovalRequest } from '../runbook/step-kind.ts';
+import { pause } from './pause.ts';
 import type { RunEvent } from './run.ts';
 import type { RunMessage } from './run-store.ts';
 
@@ -57,7 +58,7 @@ export class Approvals {
         const answer = decide(request, [...this.#answers(place, request), ...atTerminal.given]);
         if (answer !== undefined) return answer;
         if (Date.now() >= until.getTime()) return { outcome: 'timed-out', by: this.#approvers(place, request) };
-        await sleep(pollMilliseconds, signal);
+        await pause(pollMilliseconds, signal);
       }
     } finally {
       over.abort();
@@ -114,18 +115,6 @@ function decide({ count }: ApprovalRequest, given: readonly Given[]): Answer | u
 
 function mayAnswer({ by }: ApprovalRequest, who: string): boolean {
   return by === undefined || by.includes(who);
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }
 
 function denied({ run, host, step }: Place, { question }: ApprovalRequest, by: readonly string[]): HangarError {

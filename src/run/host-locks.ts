@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HangarError } from '../errors.ts';
 import { ExclusiveLock } from './exclusive-lock.ts';
+import { pause } from './pause.ts';
 import { makePrivateFolder } from './private-folder.ts';
 
 export interface HostLocksOptions {
@@ -71,18 +72,6 @@ export class HostLocks {
   #pathOf(name: string): string {
     return join(this.#options.state, 'locks', encodeURIComponent(name));
   }
-}
-
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }
 
 function inUse(name: string, holder: string | undefined): HangarError {

@@ -444,7 +444,7 @@ export class StepLoader<Context> {
     }
     if (isRecord(value) && hasExpression(value)) {
       const entries = Object.entries(value).map(
-        ([key, each]) => [key, this.#template(each, [...path, key], undefined, options) ?? literal(each)] as const,
+        ([key, each]) => [key, this.#template(each, [...path, key], entryField, options) ?? literal(each)] as const,
       );
       return { kind: 'map', entries: Object.fromEntries(entries) };
     }
@@ -463,13 +463,10 @@ export class StepLoader<Context> {
     field: CelField | undefined,
     options: CheckOptions,
   ): Template | undefined {
+    // A name alone: an optional that is absent leaves its key out; a step that did not run is no optional.
+    const mayLeaveOut = field?.optional === true && /^\$\{\{\s*[\w.]+\s*\}\}$/.test(value);
     const absent = (at: readonly string[]): string | undefined =>
-      // An optional that is absent leaves its key out; a step that did not run is no optional.
-      at[0] === 'steps' && at.length === 2
-        ? options.absent(at)
-        : field?.optional === true
-          ? undefined
-          : options.absent(at);
+      mayLeaveOut && !(at[0] === 'steps' && at.length === 2) ? undefined : options.absent(at);
     const checked = checkTemplate(value, { ...options, absent });
     if ('problems' in checked) {
       for (const { offset, message } of checked.problems) this.#file.add(path, message, { within: offset });
@@ -578,6 +575,8 @@ const anything = z.unknown();
 /** After a request to end, a command has this long before it is killed. */
 const defaultKillAfterSeconds = 10;
 
+/** Of a map whose keys are free, `env` say. */
+const entryField: CelField = { type: noType, optional: true };
 const textField: CelField = { type: { kind: 'string' }, optional: false };
 
 function literal(value: unknown): Template {

@@ -60,7 +60,7 @@ export function kebabCase(name: string): string {
 
 /** `; did you mean "state"?` where one of the names is near, else the names there are. */
 export function suggestion(name: string, names: Iterable<string>): string {
-  const all = [...names];
+  const all = [...new Set(names)];
   const near = nearSuggestion(name, all);
   if (near !== '') return near;
   return all.length > 0 ? `; there is ${all.join(', ')}` : '';

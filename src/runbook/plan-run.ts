@@ -69,10 +69,21 @@ export function hostValues({ name, address, labels }: Host) {
 
 /** Param values for the eye: what a secret stands for is not even looked up. */
 function shown<Context>({ params }: Runbook<Context>, values: ParamValues): ParamValues {
-  const isSecret = (name: string): boolean => params.get(name)?.type === 'secret';
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, isSecret(name) ? `<secret ${name}>` : value]),
+    Object.entries(values).map(([name, value]) => [
+      name,
+      params.get(name)?.type === 'secret' ? secretMark(name) : value,
+    ]),
   );
+}
+
+function secretMark(name: string): string {
+  return `<secret ${name}>`;
+}
+
+function isSecret(path: string, { params }: Values): boolean {
+  const [root, name = ''] = path.split('.');
+  return root === 'params' && params[name] === secretMark(name);
 }
 
 interface Values {
@@ -133,7 +144,7 @@ function knownItems<Context>({ foreach }: Step<Context>, values: Values): readon
 
 /** What an expression gives, where that is known now; where it fails the run will say why. */
 function knownValue(expression: Expression, values: Values): { readonly value: unknown } | undefined {
-  if (expression.reads.some(path => isLater(path, values))) return undefined;
+  if (expression.reads.some(path => isLater(path, values) || isSecret(path, values))) return undefined;
   try {
     return { value: expression.evaluate(values) };
   } catch {

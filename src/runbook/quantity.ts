@@ -16,12 +16,14 @@ export function parseDuration(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
   const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g);
   const sum = [...parts].reduce((total, [, number, unit]) => total + Number(number) * (secondsOf[unit ?? ''] ?? 0), 0);
-  return Math.round(sum * 1000) / 1000;
+  const seconds = Math.round(sum * 1000) / 1000;
+  return Number.isFinite(seconds) ? seconds : undefined;
 }
 
 /** Bytes of `4GiB`, `100MB`, `512`; undefined where the text is no size. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([KMGT]i?B|B)?$/.exec(text);
   if (!match) return undefined;
-  return Math.round(Number(match[1]) * (bytesOf[match[2] ?? 'B'] ?? 1));
+  const bytes = Math.round(Number(match[1]) * (bytesOf[match[2] ?? 'B'] ?? 1));
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }

@@ -8,7 +8,7 @@ const duration = z.string({ error: durationHelp }).regex(/^(\d+(\.\d+)?(ms|s|m|h
 const amount = z.union([z.int().min(0), z.string().regex(/^\d+(\.\d+)?%$/, 'a share is "10%"')], {
   error: 'expected a number, or a share like 10%',
 });
-const cel = text.describe('a bare CEL expression');
+const cel = z.string({ error: 'expected a bare CEL expression' }).min(1).describe('a bare CEL expression');
 const condition = z.union([cel, z.boolean()], { error: 'expected a condition: true, false, or bare CEL' });
 
 const bound = z.union([z.number(), z.string()], { error: 'expected a number, a duration, or a size' });

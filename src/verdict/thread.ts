@@ -11,6 +11,8 @@ export interface JudgedThread {
   readonly state?: ThreadState;
   /** 100 is one full core; absent without two samples of /proc. */
   readonly cpuPercent?: number;
+  /** As `cpuPercent`, with the time in which it was ready to run and others had the core. */
+  readonly wantedPercent?: number;
   readonly role: ThreadRole;
   readonly gil: 'holds' | 'waits' | 'none';
   /** Innermost first. */

@@ -56,10 +56,13 @@ export function evidenceOf(thread: JudgedThread, entries: readonly Evidence[]): 
 
 /** What /proc's samples said; nothing when there were none. */
 export function sampledEvidence(thread: JudgedThread): readonly Evidence[] {
-  const { states, cpuPercent, moved } = thread;
+  const { states, cpuPercent, wantedPercent = 0, moved } = thread;
   if (states.length < 2) return [];
   const running = states.filter(state => state === 'running').length;
   const cpu = cpuPercent === undefined ? '' : `, ${Math.round(cpuPercent)} % CPU`;
+  const waited = wantedPercent > (cpuPercent ?? 0) + 10 ? ` of ${Math.round(wantedPercent)} % that it wanted` : '';
   const stood = moved === false ? ', no context switch between them' : '';
-  return evidenceOf(thread, [{ text: `running in ${running} of ${states.length} samples of /proc${cpu}${stood}` }]);
+  return evidenceOf(thread, [
+    { text: `running in ${running} of ${states.length} samples of /proc${cpu}${waited}${stood}` },
+  ]);
 }

@@ -88,7 +88,7 @@ describe.each([
 
     test('keeps a complete core whose reader is gone', async () => {
       const call = start(...core());
-      await once(call.child.stdout, 'data');
+      await until(() => existsSync(join(folder, key, 'result')));
       call.child.stdout.destroy();
       await call.ended;
       expect(readCaptured(await host(...core()))?.coreBytes).toBe(statSync(join(folder, key, 'core')).size);

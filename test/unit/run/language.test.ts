@@ -259,3 +259,12 @@ test('a probe runs what only reads, tells what else would run, and takes no step
   ]);
   expect(run.hosts[0]?.steps[1]?.commands).toEqual(['change a']);
 });
+
+test('an optional that is not given leaves its variable out; one that is given comes through env', async () => {
+  const text = book(
+    '  - { id: a, run: "true", env: { MORE: "${{ params.more }}" } }\n',
+    'params: { more: { type: string } }\n',
+  );
+  expect((await execute(text)).log.done).toEqual(['shell true {}']);
+  expect((await execute(text, { params: { more: 'x' } })).log.done).toEqual(['shell true {"MORE":"x"}']);
+});
