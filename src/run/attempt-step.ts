@@ -61,7 +61,7 @@ async function attemptOnce<Context>(start: Start<Context>, attempt: number, key:
     timeoutSeconds === undefined
       ? undefined
       : setTimeout(() => limit.abort(timedOut(path, timeoutSeconds, environment.host.name)), timeoutSeconds * 1000);
-  const signal = AbortSignal.any([start.signal, limit.signal]);
+  const signal = timer === undefined ? start.signal : AbortSignal.any([start.signal, limit.signal]);
   try {
     const runtime = runtimeOf(start, attempt, key, signal);
     const running = step.kind.run(input, environment.context, runtime);
@@ -121,27 +121,19 @@ export function runtimeOf<Context>(
 const graceSeconds = 5;
 
 async function withGrace<T>(running: Promise<T>, signal: AbortSignal, killAfterSeconds: number): Promise<T> {
-  const done = new AbortController();
-  const late = async (): Promise<never> => {
-    await aborted(signal, done.signal);
-    await sleep((graceSeconds + killAfterSeconds) * 1000, undefined, { signal: done.signal });
-    throw signal.reason;
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
+  let timer: NodeJS.Timeout | undefined;
+  const limit = (): void => {
+    timer = setTimeout(() => reject(signal.reason), (graceSeconds + killAfterSeconds) * 1000);
   };
-  const tooLate = late();
-  tooLate.catch(() => undefined);
+  if (signal.aborted) limit();
+  else signal.addEventListener('abort', limit, { once: true });
   try {
     return await Promise.race([running, tooLate]);
   } finally {
-    done.abort();
+    signal.removeEventListener('abort', limit);
+    clearTimeout(timer);
   }
-}
-
-function aborted(signal: AbortSignal, done: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true, signal: done });
-    done.addEventListener('abort', () => reject(new Error('done')), { once: true });
-  });
 }
 
 function failureOf<Context>({ step, input, environment, path, hasFailed }: Start<Context>, output: unknown): unknown {

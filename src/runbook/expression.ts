@@ -43,12 +43,13 @@ export function checkExpression(text: string, options: CheckOptions): Checked {
     if (walk.problems.length > 0) return { problems: walk.problems };
     const { valid, type, error } = parsed.check();
     if (!valid) return { problems: [problemOf(error)] };
+    const reads = [...walk.reads];
     return {
       expression: {
         text,
-        reads: [...walk.reads],
+        reads,
         type: typeOfPath(parsed.ast, options.scope) ?? namedType(type),
-        evaluate: values => fromCel(parsed(asContext(toCel(values, options.scope)))),
+        evaluate: values => fromCel(parsed(asContext(toCel(picked(values, reads), options.scope)))),
       },
     };
   } catch (error) {
@@ -86,6 +87,31 @@ function environmentOf(scope: Scope): Environment {
   }
   environments.set(scope, environment);
   return environment;
+}
+
+/** The part of the values that is read: to convert all outputs of all steps each time would cost more than the rest. */
+function picked(values: unknown, reads: readonly string[]): Readonly<Record<string, unknown>> {
+  const found: Record<string, unknown> = {};
+  const parts = new Map<string, Record<string, unknown>>();
+  for (const path of reads) {
+    const [root = '', name] = path.split('.');
+    const whole = fieldOf(values, root);
+    if (name === undefined || typeof whole !== 'object' || whole === null) {
+      found[root] = whole;
+      parts.delete(root);
+    } else if (found[root] === undefined || parts.has(root)) {
+      const part = parts.get(root) ?? {};
+      part[name] = fieldOf(whole, name);
+      parts.set(root, part);
+      found[root] = part;
+    }
+  }
+  return found;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return Object.getOwnPropertyDescriptor(value, name)?.value;
 }
 
 function asContext(value: unknown): Record<string, unknown> {

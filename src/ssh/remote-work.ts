@@ -104,7 +104,7 @@ export async function removeWork(
   work: Omit<WorkId, 'key'>,
   { signal }: Pick<RunOptions, 'signal'> = {},
 ): Promise<void> {
-  const text = textOf('remove_work', { run: checkedRun(work), kill_after: 2 });
+  const text = textOf('remove_work', { ...userOf(work), run: checkedRun(work), kill_after: 2 });
   await ask(shell, { ...work, key: work.run }, text, 'removed', signal ? { signal } : {});
 }
 
@@ -167,9 +167,17 @@ function textOf(verb: string, values: Readonly<Record<string, string | number>>,
   ].join('\n');
 }
 
-function placeOf(work: WorkId): { run: string; key: string } {
+/** Who we are on a machine, with and without root's rights, once it has said so: then it need not look again. */
+const users = new WeakMap<Host, Map<boolean, string>>();
+
+function placeOf(work: WorkId): Readonly<Record<string, string>> {
   if (!/^[0-9a-f]{16}$/.test(work.key)) throw new Error(`work key ${JSON.stringify(work.key)} is not 16 hex digits`);
-  return { run: checkedRun(work), key: work.key };
+  return { ...userOf(work), run: checkedRun(work), key: work.key };
+}
+
+function userOf({ host, become }: Pick<WorkId, 'host' | 'become'>): Readonly<Record<string, string>> {
+  const me = users.get(host)?.get(become);
+  return me === undefined ? {} : { me };
 }
 
 function checkedRun({ run }: Pick<WorkId, 'run'>): string {
@@ -211,6 +219,7 @@ async function ask(shell: Shell, work: WorkId, text: string, kind: string, optio
 }
 
 function judge(work: Work, { words, bytes }: Answer): WorkResult {
+  remember(work, words[5]);
   const [code, centiseconds, why, outBytes = 0, errBytes = 0] = words.map((word, at) =>
     at === 2 ? word : Number(word),
   );
@@ -226,6 +235,11 @@ function judge(work: Work, { words, bytes }: Answer): WorkResult {
     stderr: bytes.subarray(out).toString('utf8'),
     seconds,
   };
+}
+
+function remember({ host, become }: WorkId, user: string | undefined): void {
+  if (user === undefined || !/^\d+$/.test(user)) return;
+  users.set(host, new Map([...(users.get(host) ?? []), [become, user]]));
 }
 
 /** Names that a shell has for itself, and refuses to change or changes under way. */

@@ -4,7 +4,7 @@
 #   /var/tmp/hangar-work-UID/RUN/KEY/        private; made by whoever starts the work, and only by that one
 #     script   what runs                     out, err   what it prints
 #     guard    this text; waits for the end  group      GROUP START GUARD START BOOT end: processes and their start ticks
-#     exit     CODE CENTISECONDS WHY         stop       somebody wants it ended
+#     exit     CODE CENTISECONDS WHY end     stop       somebody wants it ended
 #
 # Answers are lines on stdout. A failure is one line on stderr, `error CODE text`, and exit code 30.
 #
@@ -56,8 +56,10 @@ remove_work() {
       [ -d "$work_directory" ] && stop_work
     done
     rm -rf -- "${work_base:?}/$work_run"
-    find "$work_base" -mindepth 1 -maxdepth 1 -type d -mtime +7 2>/dev/null | while read -r work_old; do remove_old; done
-    rmdir -- "$work_base" 2>/dev/null
+    if ! rmdir -- "$work_base" 2>/dev/null; then
+      find "$work_base" -mindepth 1 -maxdepth 1 -type d -mtime +7 2>/dev/null | while read -r work_old; do remove_old; done
+      rmdir -- "$work_base" 2>/dev/null
+    fi
   fi
   printf 'removed %s\n' "$work_run"
 }
@@ -75,6 +77,9 @@ remove_old() {
 
 # Sets $work_base; false: it is not there.
 enter_base() {
+  # Who asked here before says who we are; what we own there nobody else can replace (/var/tmp is sticky).
+  work_base=/var/tmp/hangar-work-${work_me:-}
+  if [ -n "${work_me:-}" ] && [ -d "$work_base" ] && [ -O "$work_base" ] && [ ! -L "$work_base" ]; then return 0; fi
   work_me=$(id -u)
   work_base=/var/tmp/hangar-work-$work_me
   # Everybody may write to /var/tmp: another user may have been there first.
@@ -118,6 +123,10 @@ start_work() {
 }
 
 need_tool() {
+  for work_place in /usr/bin /bin; do
+    work_tool=$work_place/$1
+    [ ! -x "$work_tool" ] || return 0
+  done
   work_tool=$(command -v "$1") && return
   rmdir -- "$work_directory"
   fail TOOL_MISSING "$1 is not installed on this host"
@@ -163,7 +172,7 @@ guard_work() {
     # timeout(1) waits for its child alone.
     await_group_end || kill -KILL "-$work_group" 2>/dev/null
   fi
-  printf '%s %s %s\n' "$work_code" "$work_took" "$work_why" >"$work_directory/exit.new" && mv "$work_directory/exit.new" "$work_directory/exit"
+  printf '%s %s %s end\n' "$work_code" "$work_took" "$work_why" >"$work_directory/exit"
 }
 
 write_group() {
@@ -194,13 +203,13 @@ watch_bytes() {
 look() {
   work_state=none
   if [ ! -d "$work_directory" ]; then return; fi
-  if [ -e "$work_directory/exit" ]; then
+  if read_exit; then
     work_state=ended
   elif read_group; then
     work_state=running
     if guard_lives || group_lives; then return; fi
     # It may have ended between the two looks.
-    if [ -e "$work_directory/exit" ]; then work_state=ended; else work_state=lost; fi
+    if read_exit; then work_state=ended; else work_state=lost; fi
   elif [ -e "$work_directory/stop" ]; then
     work_state=lost
   else
@@ -226,6 +235,13 @@ await_work() {
     sleep 0.1
     look
   done
+}
+
+# A line is written at once: it is whole when its last word is there.
+read_exit() {
+  work_mark=''
+  { read -r work_code work_took work_why work_mark <"$work_directory/exit"; } 2>/dev/null
+  [ "$work_mark" = end ]
 }
 
 read_group() {
@@ -302,14 +318,14 @@ await_group_end() {
 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
-# `work KEY CODE CENTISECONDS WHY OUTBYTES ERRBYTES`, the bytes of stdout unless there are too many, the end of stderr.
+# `work KEY CODE CENTISECONDS WHY OUTBYTES ERRBYTES UID`, the bytes of stdout unless there are too many, the end of stderr.
 tell_result() {
-  read -r work_code work_took work_why <"$work_directory/exit"
+  read_exit
   # shellcheck disable=SC2046 # numbers
   set -- $(stat -c %s -- "$work_directory/out" "$work_directory/err" 2>/dev/null)
   work_out=${1:-0} work_err=${2:-0}
   [ "$work_err" -le 65536 ] || work_err=65536
-  printf 'work %s %s %s %s %s %s\n' "$work_key" "$work_code" "$work_took" "$work_why" "$work_out" "$work_err"
+  printf 'work %s %s %s %s %s %s %s\n' "$work_key" "$work_code" "$work_took" "$work_why" "$work_out" "$work_err" "$work_me"
   if [ "$work_out" -gt 0 ] && [ "$work_out" -le "$work_most_bytes" ]; then head -c "$work_out" "$work_directory/out"; fi
   if [ "$work_err" -gt 0 ]; then tail -c "$work_err" "$work_directory/err"; fi
 }

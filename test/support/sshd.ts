@@ -14,8 +14,8 @@ export interface Sshd {
   stop(): Promise<void>;
 }
 
-/** A real OpenSSH server on loopback, with keys made for it; it lets this user in. */
-export async function startSshd(name = 'loopback'): Promise<Sshd> {
+/** A real OpenSSH server on loopback, with keys made for it; it lets this user in. `more`: sshd_config(5). */
+export async function startSshd(name = 'loopback', more: Readonly<Record<string, string>> = {}): Promise<Sshd> {
   const folder = mkdtempSync(join(tmpdir(), 'hangar-sshd-'));
   const [hostKey, identityFile] = [join(folder, 'host'), join(folder, 'id')];
   for (const file of [hostKey, identityFile]) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file]);
@@ -28,6 +28,7 @@ export async function startSshd(name = 'loopback'): Promise<Sshd> {
     UsePAM: 'no',
     StrictModes: 'no',
     PermitRootLogin: 'yes',
+    ...more,
   };
   const config = join(folder, 'sshd_config');
   writeFileSync(

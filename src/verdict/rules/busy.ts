@@ -28,28 +28,23 @@ export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
 }
 
 function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidence | undefined {
-  const { onCpu, states, cpuPercent: cpu = 0 } = thread;
-  const wanted = wantedOf(thread);
+  const { onCpu, states, cpuPercent: cpu = 0, wantedPercent = 0 } = thread;
   if (!onCpu && thread.waits?.kind !== 'gil') return undefined;
   // The moment of the core alone: it may have been any other thread's, a moment later.
   if (states.length < 2) return onCpu ? 'suspected' : undefined;
   const always = states.every(state => state === 'running');
   if (always && cpu >= 80 && onCpu) return 'proven';
   // How much of a core it got, of all that it wanted, is a matter of what else the host does.
-  if (wanted >= 80 || (always && cpu >= 10 && onCpu)) return 'likely';
+  if (cpu >= 80 || (onCpu && (wantedPercent >= 80 || (always && cpu >= 10)))) return 'likely';
   // Several that compete for one GIL share one core.
-  return wanted >= 20 && sharedCpu(thread, all) >= 80 ? 'likely' : undefined;
-}
-
-function wantedOf({ cpuPercent = 0, wantedPercent = 0 }: JudgedThread): number {
-  return Math.max(cpuPercent, wantedPercent);
+  return cpu >= 20 && sharedCpu(thread, all) >= 80 ? 'likely' : undefined;
 }
 
 function sharedCpu({ python }: JudgedThread, all: readonly JudgedThread[]): number {
   const interpreter = python[0]?.interpreter;
   return all
     .filter(other => other.python[0]?.interpreter === interpreter && (other.onCpu || other.gil !== 'none'))
-    .reduce((sum, other) => sum + wantedOf(other), 0);
+    .reduce((sum, { cpuPercent = 0 }) => sum + cpuPercent, 0);
 }
 
 function nativeOf({ native, pythonVersion, running, runningModule, onCpu, gil }: JudgedThread): string | undefined {
