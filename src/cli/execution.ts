@@ -24,6 +24,8 @@ export interface ExecutionRequest {
   readonly hosts: readonly Host[];
   /** Hosts of the run that are not executed now. */
   readonly kept?: readonly HostRun[];
+  /** What became of `hosts` before. */
+  readonly earlier?: readonly HostRun[];
   readonly fleet?: Fleet;
   /** How long another run that is at work on a host is waited for; default: not at all. */
   readonly waitSeconds?: number;
@@ -32,7 +34,7 @@ export interface ExecutionRequest {
 
 /** Executes a run, with its progress on stderr. */
 export async function executeFromHere(request: ExecutionRequest, options: GlobalOptions, io: Io): Promise<Run> {
-  const { journal, runbook, hosts, fleet, kept, waitSeconds = 0, isProbe = false } = request;
+  const { journal, runbook, hosts, fleet, kept, earlier, waitSeconds = 0, isProbe = false } = request;
   const { params, secrets } = await resolveSecrets(runbook, request.params, io.env);
   const progress = await showProgress(options, io);
   const { run } = journal.request;
@@ -46,6 +48,7 @@ export async function executeFromHere(request: ExecutionRequest, options: Global
       hosts,
       isProbe,
       ...(kept && { kept }),
+      ...(earlier && { earlier }),
       contextOf: host => incidentOf(host, fleet, options, run, isResumed),
       beforeCleanUp: incident => incident.beginCleanUp(),
       close: incident => incident.close(),

@@ -1,4 +1,5 @@
 import { type ReportFormat, renderReport } from '../report/render.ts';
+import { escapeHtml } from '../report/render-html.ts';
 import { reportSchema } from '../report/schema.ts';
 import type { HostRun, Run, StepRun } from '../run/run.ts';
 import { describeHostRun } from '../steps/describe-host-run.ts';
@@ -6,7 +7,24 @@ import { describeHostRun } from '../steps/describe-host-run.ts';
 /** A run for people, or as its one JSON document. */
 export function renderRun(run: Run, format: ReportFormat): string {
   if (format === 'json') return JSON.stringify(run, null, 2);
+  if (!run.hosts.some(({ report }) => report !== undefined)) return renderPlain(run, format);
   return [...fleetFindings(run), ...run.hosts.map(host => renderHost(host, run, format))].join('\n');
+}
+
+/** A run without reports has no more than lines. */
+function renderPlain(run: Run, format: ReportFormat): string {
+  const lines = run.hosts.flatMap(host => describeHostRun(host, run.run)).join('\n');
+  switch (format) {
+    case 'markdown':
+      return `# ${run.runbook}: ${run.status}\n\n\`\`\`\n${lines}\n\`\`\``;
+    case 'html':
+      return `<!doctype html>\n<meta charset="utf-8">\n<title>${escapeHtml(run.runbook)}</title>\n<h1>${escapeHtml(`${run.runbook}: ${run.status}`)}</h1>\n<pre>${escapeHtml(lines)}</pre>`;
+    case 'text':
+    case 'json':
+      return lines;
+    default:
+      return format satisfies never;
+  }
 }
 
 /** What several hosts have in common comes first. */
@@ -59,5 +77,25 @@ function renderStep(step: StepRun): readonly string[] {
     `  ${id}: ${what}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`,
     ...(error === undefined ? [] : [`    ${error.code}: ${error.message}`, `    fix: ${error.fix}`]),
     ...commands.map(command => `    $ ${command}`),
+    ...renderOutputs(step.outputs),
   ];
 }
+
+/** What people look for first: the last lines that were printed; the rest is in `--format json`. */
+function renderOutputs(outputs: unknown): readonly string[] {
+  if (typeof outputs !== 'object' || outputs === null) return [];
+  return Object.entries(outputs).flatMap(([name, value]) => {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    const lines = text.trimEnd().split('\n');
+    if (text.trim() === '') return [];
+    const shown = lines
+      .slice(-shownLines)
+      .map(line => (line.length > shownColumns ? `${line.slice(0, shownColumns)}…` : line));
+    if (lines.length === 1) return [`    ${name}: ${shown[0]}`];
+    const more = lines.length > shownLines ? ` (the last ${shownLines} of ${lines.length} lines)` : '';
+    return [`    ${name}:${more}`, ...shown.map(line => `      ${line}`)];
+  });
+}
+
+const shownLines = 10;
+const shownColumns = 200;

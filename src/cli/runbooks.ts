@@ -14,6 +14,13 @@ export interface FoundRunbook {
   readonly isPackaged: boolean;
 }
 
+/** A runbook that cannot be run as it is written. */
+export interface BrokenRunbook {
+  readonly name: string;
+  readonly path: string;
+  readonly error: unknown;
+}
+
 /** Where the runbooks of this package lie. */
 export const packaged = fileURLToPath(new URL('../../runbooks', import.meta.url));
 
@@ -45,17 +52,21 @@ export async function findRunbook(
   });
 }
 
-/** All of them; one beside the fleet file hides a packaged one of its name. */
-export async function findRunbooks(fleet: Fleet | undefined): Promise<readonly FoundRunbook[]> {
+/** Each of them by its name, read or not: one beside the fleet file hides a packaged one of its name. */
+export async function findRunbooks(fleet: Fleet | undefined): Promise<readonly (FoundRunbook | BrokenRunbook)[]> {
   const paths = new Map<string, string>();
   for (const folder of foldersOf(fleet?.path))
     for (const name of namesIn(folder)) if (!paths.has(name)) paths.set(name, join(folder, `${name}.yaml`));
-  return Promise.all(
-    [...paths.values()].map(async path => ({
-      runbook: await loadRunbook(path, stepKinds, { folders: [packaged] }),
-      isPackaged: dirname(path) === packaged,
-    })),
-  );
+  return Promise.all([...paths].map(([name, path]) => readOne(name, path)));
+}
+
+async function readOne(name: string, path: string): Promise<FoundRunbook | BrokenRunbook> {
+  try {
+    const runbook = await loadRunbook(path, stepKinds, { folders: [packaged] });
+    return { runbook, isPackaged: dirname(path) === packaged };
+  } catch (error) {
+    return { name, path, error };
+  }
 }
 
 function foldersOf(fleetPath: string | undefined): readonly string[] {

@@ -20,8 +20,11 @@ export function selectHosts(fleet: Fleet | undefined, { host, except }: Selectio
   if (hosts.length > 0) return hosts;
   throw new HangarError({
     code: 'EMPTY_SELECTION',
-    message: `no host is selected by ${described({ host, except })}`,
-    fix: fleet === undefined ? 'name one: --host user@host' : 'see which there are: runbook hosts',
+    message: host.length === 0 ? 'no host is named' : `no host is selected by ${described({ host, except })}`,
+    fix:
+      fleet === undefined
+        ? 'name one: --host user@host'
+        : 'name one: --host NAME, web*, role=web or all; see which there are: runbook hosts',
     failure: 'usage',
   });
 }

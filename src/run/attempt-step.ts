@@ -70,7 +70,8 @@ async function attemptOnce<Context>(start: Start<Context>, attempt: number, key:
     return error === undefined ? { output } : { output, error };
   } catch (error) {
     // What a step says when it is ended from outside matters less than why it was.
-    return { error: limit.signal.aborted ? limit.signal.reason : error };
+    if (limit.signal.aborted) return { error: limit.signal.reason };
+    return { error, ...(error instanceof HangarError && 'outputs' in error && { output: error.outputs }) };
   } finally {
     clearTimeout(timer);
   }

@@ -28,6 +28,8 @@ export interface Execution<Context> {
   readonly hosts: readonly Host[];
   /** What became of the run's other hosts before it was taken up again for these. */
   readonly kept?: readonly HostRun[];
+  /** What became of `hosts` before: of one whose turn does not come it stands. */
+  readonly earlier?: readonly HostRun[];
   /** What the steps of one host share; made when the host's turn comes. */
   readonly contextOf: (host: Host) => Context;
   /** The steps that follow clean up: a host that is lost is tried once more, not for each of them. */
@@ -190,7 +192,12 @@ async function executeHosts<Context>(
     };
     await Promise.all(Array.from({ length: Math.min(concurrency, batch.length) }, work));
   }
-  return hosts.map(({ name }) => results.get(name) ?? notStarted(name, signal.aborted));
+  const earlier = new Map((execution.earlier ?? []).map(host => [host.name, host]));
+  return hosts.map(({ name }) => {
+    const before = earlier.get(name);
+    const isNew = before === undefined || before.status === 'not-started';
+    return results.get(name) ?? (isNew ? notStarted(name, signal, limit) : keep(before));
+  });
 }
 
 function inOrder(hosts: readonly Host[], order: Runbook<unknown>['fanout']['order']): readonly Host[] {
@@ -255,9 +262,21 @@ function keep(result: HostRun): HostResult {
   return { result, exitCode: codes[result.status] ?? 3 };
 }
 
-function notStarted(name: string, isCancelled: boolean): HostResult {
-  const result: HostRun = { name, status: isCancelled ? 'cancelled' : 'not-started', steps: [] };
-  return { result, exitCode: isCancelled ? 6 : 3 };
+function notStarted(name: string, { aborted, reason }: AbortSignal, limit: number): HostResult {
+  const error = aborted ? reason : tooManyFailures(limit);
+  return {
+    result: { name, status: aborted ? 'cancelled' : 'not-started', error: describe(error), steps: [] },
+    exitCode: aborted ? 6 : 3,
+  };
+}
+
+function tooManyFailures(limit: number): HangarError {
+  return new HangarError({
+    code: 'TOO_MANY_FAILURES',
+    message: `not started, for ${limit === 1 ? 'one host' : `${limit} hosts`} had failed (fanout: maxFailures)`,
+    fix: 'see why, then take the run up again: it goes on with the hosts that are not done',
+    failure: 'step',
+  });
 }
 
 function batches(hosts: readonly Host[], serial: readonly Amount[]): readonly (readonly Host[])[] {

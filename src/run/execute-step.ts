@@ -79,11 +79,11 @@ class Execution<Context> {
     }
   }
 
-  /** Its inputs or conditions could not be had; in a probe because what they read was not run. */
+  /** Its inputs or conditions could not be had; in a probe because what they read was not run: then they are not known. */
   #notBegun(begun: number, error: unknown): StepOutcome {
     const isInput = !(error instanceof HangarError) || error.code === 'STEP_INPUT_INVALID';
     const isExpected = this.#scope.environment.isProbe && isInput;
-    return isExpected ? skipped(this.#path, 'blocked') : this.#failed(begun, { attempts: 0, error });
+    return isExpected ? skipped(this.#path, 'probe') : this.#failed(begun, { attempts: 0, error });
   }
 
   /** One after the other, or some at a time; the first that fails lets no further one begin. */

@@ -15,34 +15,39 @@ export function foldRun({ request, events, result, isActive }: RunRecord): Run {
     exitCode: isActive ? 0 : 1,
     startedAt: request.startedAt,
     seconds: (Date.parse(last) - Date.parse(request.startedAt)) / 1000,
-    hosts: foldHosts(request, events),
+    hosts: foldHosts(request, events, status),
     findings: [],
   };
 }
 
 /** What the events say of each host. */
-export function foldHosts({ hosts }: Pick<RunRequest, 'hosts'>, events: readonly RunEvent[]): HostRun[] {
+export function foldHosts(
+  { hosts }: Pick<RunRequest, 'hosts'>,
+  events: readonly RunEvent[],
+  open: 'running' | 'interrupted' = 'interrupted',
+): HostRun[] {
   const byHost = new Map<string, RunEvent[]>(hosts.map(name => [name, []]));
   for (const event of events)
     if ('host' in event && typeof event.host === 'string') byHost.get(event.host)?.push(event);
-  return [...byHost].map(([name, own]) => foldHost(name, own));
+  return [...byHost].map(([name, own]) => foldHost(name, own, open));
 }
 
-function foldHost(name: string, events: readonly RunEvent[]): HostRun {
+/** `open` is what a host, or a step, is that has not ended. */
+function foldHost(name: string, events: readonly RunEvent[], open: 'running' | 'interrupted'): HostRun {
   const end = events.findLast(event => event.kind === 'host-ended' || event.kind === 'host-started');
-  const steps = foldSteps(events);
+  const steps = foldSteps(events, open);
   if (end === undefined) return { name, status: 'not-started', steps };
-  if (end.kind !== 'host-ended') return { name, status: 'interrupted', steps };
+  if (end.kind !== 'host-ended') return { name, status: open, steps };
   return { name, status: end.status, steps, ...(end.error && { error: end.error }) };
 }
 
-function foldSteps(events: readonly RunEvent[]): StepRun[] {
+function foldSteps(events: readonly RunEvent[], open: 'running' | 'interrupted'): StepRun[] {
   const steps = new Map<string, StepRun>();
   for (const event of events)
     if (event.kind === 'step-started')
       steps.set(event.step, {
         id: event.step,
-        status: 'interrupted',
+        status: open,
         attempts: event.attempt,
         seconds: 0,
         commands: event.commands,

@@ -6,7 +6,7 @@ const error = z.looseObject({ code: z.string(), message: z.string(), fix: z.stri
 
 const stepShape = {
   id: z.string().describe('of a step of an included runbook: `INCLUDE/ID`'),
-  status: z.enum(['succeeded', 'failed', 'skipped', 'cancelled', 'interrupted']),
+  status: z.enum(['succeeded', 'failed', 'skipped', 'cancelled', 'interrupted', 'running']),
   reason: z
     .enum(['when', 'done', 'blocked', 'finished', 'cancelled', 'unknown', 'probe'])
     .optional()
@@ -39,7 +39,16 @@ export const stepRunSchema = z.looseObject({
 
 export const hostRunSchema = z.looseObject({
   name: z.string(),
-  status: z.enum(['succeeded', 'finished', 'failed', 'unreachable', 'cancelled', 'not-started', 'interrupted']),
+  status: z.enum([
+    'succeeded',
+    'finished',
+    'failed',
+    'unreachable',
+    'cancelled',
+    'not-started',
+    'interrupted',
+    'running',
+  ]),
   error: error.optional(),
   steps: z.array(stepRunSchema),
 });

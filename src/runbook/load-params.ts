@@ -1,6 +1,6 @@
 import { isMap, isScalar } from 'yaml';
 import type { YamlFile } from '../fleet/yaml-problems.ts';
-import { isIdentifier, isReservedParam, withArticle } from './names.ts';
+import { isIdentifier, isReservedParam, whyNoName, withArticle } from './names.ts';
 import { parseParam } from './params.ts';
 import { parseDuration, parseSize } from './quantity.ts';
 import type { Param } from './runbook.ts';
@@ -24,7 +24,7 @@ export function concealSecrets(file: YamlFile): void {
 
 function loadParam(file: YamlFile, name: string, written: ParamFile): Param {
   const at = ['params', name];
-  if (!isIdentifier(name)) file.add(at, `"${name}" is no name: use camelCase`, { atKey: true });
+  if (!isIdentifier(name)) file.add(at, whyNoName(name), { atKey: true });
   if (isReservedParam(name)) file.add(at, `"${name}" is an option of the command line itself`, { atKey: true });
   checkBounds(file, at, written);
   const param = withoutDefault(file, name, written);

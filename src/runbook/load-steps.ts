@@ -3,7 +3,7 @@ import type { YamlFile, YamlPath } from '../fleet/yaml-problems.ts';
 import { type CelField, type CelType, celTypeOf } from './cel-type.ts';
 import { type CheckOptions, checkExpression, type Expression, provenPresent, type Scope } from './expression.ts';
 import { includeKind } from './include-kind.ts';
-import { isIdentifier, suggestion, withArticle } from './names.ts';
+import { isIdentifier, suggestion, whyNoName, withArticle } from './names.ts';
 import { declaredOutputs } from './outputs.ts';
 import { parseParam } from './params.ts';
 import { parseDuration } from './quantity.ts';
@@ -107,7 +107,7 @@ export class StepLoader<Context> {
   #gather(steps: readonly StepFile[], above: YamlPath, outputs: Map<string, CelType>): void {
     for (const [index, step] of steps.entries()) {
       const at = [...above, index];
-      if (!isIdentifier(step.id)) this.#file.add([...at, 'id'], `"${step.id}" is no name: use camelCase`);
+      if (!isIdentifier(step.id)) this.#file.add([...at, 'id'], whyNoName(step.id));
       if (outputs.has(step.id)) this.#file.add([...at, 'id'], `there are two steps "${step.id}"`);
       outputs.set(step.id, outputTypeOf(step, this.#known.kinds, this.#includedBy(step)));
       this.#gather(step.rescue ?? [], [...at, 'rescue'], outputs);

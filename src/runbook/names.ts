@@ -5,6 +5,11 @@ export const identifier = /^[a-z][a-zA-Z0-9]*$/;
 const celWords = ['true', 'false', 'null', 'in', 'as', 'break', 'const', 'continue', 'else', 'for', 'function', 'if'];
 const celWordsToo = ['import', 'let', 'loop', 'package', 'namespace', 'return', 'var', 'void', 'while'];
 
+/** Why a name cannot be one. */
+export function whyNoName(name: string): string {
+  return identifier.test(name) ? `"${name}" is a word of CEL: use another name` : `"${name}" is no name: use camelCase`;
+}
+
 export function isIdentifier(name: string): boolean {
   return identifier.test(name) && !celWords.includes(name) && !celWordsToo.includes(name);
 }

@@ -1,7 +1,7 @@
 import { type CelField, type CelType, celTypeOf } from './cel-type.ts';
 import type { Scope } from './expression.ts';
 import { declaredOutputs, typeOfOutput } from './outputs.ts';
-import type { Param, Runbook, StepKinds } from './runbook.ts';
+import type { Param, Runbook, Step, StepKinds } from './runbook.ts';
 import type { StepFile } from './schema.ts';
 
 /** All that an expression of a runbook may name (contract, `Expressions`). */
@@ -73,9 +73,15 @@ function typeOfKind<Context>(step: StepFile, kinds: StepKinds<Context>): CelType
   return { kind: 'object', fields: { ...known.fields, ...Object.fromEntries(fields) } };
 }
 
-/** The outputs of its steps, by id. */
+/** The outputs of its steps, by id; once the include succeeded, those that no condition can keep from running are there. */
 function typeOfIncluded<Context>({ steps }: Runbook<Context>): CelType {
-  return object(steps.map(({ id, output }) => [id, optional(output)]));
+  const mayEnd = steps.some(({ finishWhen }) => finishWhen !== undefined);
+  return object(steps.map(step => [step.id, mayEnd || mayLack(step) ? optional(step.output) : required(step.output)]));
+}
+
+function mayLack<Context>({ when, check, continueOnError, rescue, onUnknown }: Step<Context>): boolean {
+  const isConditional = when !== undefined || check !== undefined || rescue.length > 0;
+  return isConditional || continueOnError !== false || onUnknown === 'skip';
 }
 
 export const noType: CelType = { kind: 'dyn' };

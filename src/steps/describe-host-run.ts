@@ -43,7 +43,9 @@ function firstLine(
 ): readonly string[] {
   const service = find?.service ?? 'the service';
   const why = find === undefined ? '' : `: ${find.reasons.join('; ')}`;
-  if (status === 'finished') return [`${name}: ${service} is healthy${why}. Nothing was touched.`];
+  if (status === 'finished' && find?.state === 'healthy')
+    return [`${name}: ${service} is healthy${why}. Nothing was touched.`];
+  if (status === 'finished') return [`${name}: finished${endedBy(steps)}`];
   const isLeftDown =
     find?.state === 'hung' &&
     recovery?.succeeded !== true &&
@@ -53,11 +55,22 @@ function firstLine(
   return [`${name}: ${status}${why === '' ? '' : `; process ${find?.pid} of ${service} is ${find?.state}${why}`}`];
 }
 
+/** The last step that was run: behind it nothing more was needed. */
+function endedBy(steps: readonly StepRun[]): string {
+  const last = steps.findLast(
+    (step, at) => step.status === 'succeeded' && steps.slice(at + 1).some(({ reason }) => reason === 'finished'),
+  );
+  return last === undefined ? '' : ` at "${last.id}": the steps behind it were not needed`;
+}
+
 /** Steps that failed and were passed over. */
 function forgiven({ steps, error }: HostRun): readonly string[] {
   return steps
     .filter(step => step.status === 'failed' && step.error !== undefined && step.error.message !== error?.message)
-    .map(step => `  ${step.id} failed: ${step.error?.code}: ${step.error?.message}`);
+    .map(
+      step =>
+        `  ${step.id} failed${step.rescued === true ? ' and was rescued' : ''}: ${step.error?.code}: ${step.error?.message}`,
+    );
 }
 
 function keptCores({ steps, name }: HostRun, run: string): readonly string[] {

@@ -52,6 +52,12 @@ export async function runWorkStep(request: WorkRequest, incident: Incident, runt
   const machine = incident.workplace(runtime.where, request.become);
   const { signal } = runtime;
   const { exitCode, stdout, stderr } = await runWork(machine.shell, workOf(request, machine, runtime), { signal });
+  const printed = {
+    exitCode,
+    stdout: headOf(stdout),
+    stderr: tailOf(stderr),
+    ...(stdout.length > keptBytes && { truncated: true }),
+  };
   const declared = await extractOutputs(request.outputs ?? {}, {
     stdout: stdout.toString('utf8'),
     lenient: exitCode !== 0,
@@ -59,14 +65,11 @@ export async function runWorkStep(request: WorkRequest, incident: Incident, runt
       const to = keptPath(await runtime.folder(), machine, runtime.key, from);
       return fetchFile(machine, { from, become: request.become, to }, runtime);
     },
+  }).catch((error: unknown) => {
+    // What was printed is what explains it.
+    throw error instanceof Error ? Object.assign(error, { outputs: printed }) : error;
   });
-  return {
-    ...declared,
-    exitCode,
-    stdout: headOf(stdout),
-    stderr: tailOf(stderr),
-    ...(stdout.length > keptBytes && { truncated: true }),
-  };
+  return { ...declared, ...printed };
 }
 
 /** What became of a start that was interrupted. Work that still runs is joined by running the step again. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { messageOf } from '../../errors.ts';
 import { includeKind } from '../../runbook/include-kind.ts';
 import { paramOptions } from '../../runbook/params.ts';
 import { stepKinds } from '../../steps/index.ts';
@@ -6,7 +7,7 @@ import { openFleet } from '../fleet.ts';
 import type { GlobalOptions, Io } from '../io.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
-import { type FoundRunbook, findRunbooks } from '../runbooks.ts';
+import { type BrokenRunbook, type FoundRunbook, findRunbooks } from '../runbooks.ts';
 import { table } from '../table.ts';
 
 export const listCommand: CommandSpec = {
@@ -66,12 +67,16 @@ function typeName({ type, enum: values, anyOf }: z.core.JSONSchema.BaseSchema): 
   return Array.isArray(type) ? type.join('|') : (type ?? 'any');
 }
 
-function asJson({ runbook, isPackaged }: FoundRunbook) {
+function asJson(found: FoundRunbook | BrokenRunbook) {
+  if ('error' in found) return { name: found.name, path: found.path, error: messageOf(found.error) };
+  const { runbook, isPackaged } = found;
   const { name, summary, path, params } = runbook;
   return { name, summary, path, packaged: isPackaged, params: [...params.values()] };
 }
 
-function asText({ runbook, isPackaged }: FoundRunbook): string {
+function asText(found: FoundRunbook | BrokenRunbook): string {
+  if ('error' in found) return `${found.name}: NOT VALID, see: runbook validate ${found.path}`;
+  const { runbook, isPackaged } = found;
   const { name, summary, path } = runbook;
   const params = paramOptions(runbook).map(({ option, param: { type, values, default: preset, help } }) => [
     `    ${option}`,

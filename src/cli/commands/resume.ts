@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { createTwoFilesPatch } from 'diff';
 import { HangarError } from '../../errors.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
-import type { Host } from '../../fleet/host.ts';
 import { selectHosts } from '../../fleet/select-hosts.ts';
 import { foldHosts } from '../../run/fold-run.ts';
 import type { HostRun } from '../../run/run.ts';
@@ -70,8 +69,8 @@ async function requestOf(
   const params = paramsOf(runbook, record.request);
   const fleet = await fleetOf(record.request, options, io);
   const { todo, kept } = choose(record, asked);
-  const hosts = selectHosts(fleet, { host: todo, except: [] });
-  return { runbook, params, hosts, kept, ...(fleet && { fleet }) };
+  const hosts = selectHosts(fleet, { host: todo.map(({ name }) => name), except: [] });
+  return { runbook, params, hosts, kept, earlier: todo, ...(fleet && { fleet }) };
 }
 
 /** The runbook as it was, or with the changes that were made since. */
@@ -120,11 +119,11 @@ async function fleetOf(request: RunRequest, options: GlobalOptions, io: Io): Pro
 function choose(
   { request, events, result }: RunRecord,
   { failed }: Asked,
-): { readonly todo: readonly Host['name'][]; readonly kept: readonly HostRun[] } {
+): { readonly todo: readonly HostRun[]; readonly kept: readonly HostRun[] } {
   const hosts = result?.hosts ?? foldHosts(request, events);
   const isTodo = (host: HostRun): boolean =>
     failed ? host.status === 'failed' || host.status === 'unreachable' : !isDone(host);
-  const todo = hosts.filter(isTodo).map(({ name }) => name);
+  const todo = hosts.filter(isTodo);
   if (todo.length > 0) return { todo, kept: hosts.filter(host => !isTodo(host)) };
   throw new HangarError({
     code: 'NOTHING_TO_RESUME',

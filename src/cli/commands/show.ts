@@ -4,6 +4,7 @@ import { openCase } from '../../case/case-folder.ts';
 import { HangarError } from '../../errors.ts';
 import { renderReport } from '../../report/render.ts';
 import { foldRun } from '../../run/fold-run.ts';
+import type { RunEvent } from '../../run/run.ts';
 import type { RunRecord } from '../../run/run-store.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
 import { reportOfCase } from '../../steps/case-records.ts';
@@ -56,8 +57,26 @@ function showRun(record: RunRecord, options: GlobalOptions, io: Io): number {
 }
 
 /** What can be done with a run that is not over. */
-function hintOf({ request: { run }, result, isActive }: RunRecord): readonly string[] {
-  if (isActive) return [`it runs; end it: runbook cancel ${run}`];
+function hintOf({ request: { run }, events, result, isActive }: RunRecord): readonly string[] {
+  if (isActive)
+    return [
+      ...pendingQuestions(events).map(
+        ({ host, step, question, until }) =>
+          `${host}: ${step} waits until ${until} for somebody to agree: runbook approve ${run} ${step}\n  ${question}`,
+      ),
+      `it runs; end it: runbook cancel ${run}`,
+    ];
   if (result === undefined) return [`it broke off; take it up where it was: runbook resume ${run}`];
   return result.exitCode === 0 ? [] : [`take it up where it was: runbook resume ${run}`];
+}
+
+/** Approvals that were asked for and not answered yet. */
+function pendingQuestions(events: readonly RunEvent[]) {
+  return events.flatMap((event, at) => {
+    if (event.kind !== 'approval-requested') return [];
+    const isAnswered = events
+      .slice(at + 1)
+      .some(later => later.kind === 'approval-answered' && later.host === event.host && later.step === event.step);
+    return isAnswered ? [] : [event];
+  });
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { parseDocument } from 'yaml';
+import { basename, resolve } from 'node:path';
+import { isMap, parseDocument } from 'yaml';
 import { HangarError } from '../../errors.ts';
 import { loadFleet } from '../../fleet/load-fleet.ts';
 import { loadRunbook } from '../../runbook/load-runbook.ts';
@@ -8,7 +8,7 @@ import { stepKinds } from '../../steps/index.ts';
 import { openFleet } from '../fleet.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
-import { findRunbooks } from '../runbooks.ts';
+import { findRunbooks, packaged } from '../runbooks.ts';
 
 export const validateCommand: CommandSpec = {
   declare: command => command.argument('[file...]', 'default: the fleet file and every runbook'),
@@ -25,10 +25,8 @@ export const validateCommand: CommandSpec = {
     async function checkFound(): Promise<readonly Checked[]> {
       const fleet = await openFleet(options, io);
       const runbooks = await findRunbooks(fleet);
-      return [
-        ...(fleet === undefined ? [] : [{ path: fleet.path, what: 'fleet file' }]),
-        ...runbooks.map(({ runbook }) => ({ path: runbook.path, what: 'runbook' })),
-      ];
+      const paths = runbooks.map(found => ('error' in found ? found.path : found.runbook.path));
+      return checkAll([...(fleet === undefined ? [] : [fleet.path]), ...paths]);
     }
   },
 };
@@ -54,11 +52,22 @@ async function checkAll(paths: readonly string[]): Promise<readonly Checked[]> {
   return results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
-/** Which kind of file it is, its keys say. */
+/** Which kind of file it is, its keys say, or where it lies. */
 async function check(path: string): Promise<Checked> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  if (parseDocument(text).has('steps')) {
-    await loadRunbook(path, stepKinds);
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new HangarError({
+      code: 'NO_SUCH_FILE',
+      message: `the file "${path}" cannot be read`,
+      fix: 'name a fleet file or a runbook',
+      failure: 'usage',
+      cause,
+    });
+  });
+  const document = parseDocument(text);
+  const keys = isMap(document.contents) ? document : undefined;
+  const isFleet = keys?.has('hosts') === true || (keys?.has('steps') !== true && basename(path).startsWith('fleet'));
+  if (!isFleet) {
+    await loadRunbook(path, stepKinds, { folders: [packaged] });
     return { path, what: 'runbook' };
   }
   await loadFleet(path);

@@ -98,7 +98,7 @@ test('an unknown name and an empty selection are errors (2)', async () => {
     /"web9": no such host .* which has web3, web4, db1/,
   );
   expect(() => selectHosts(fleet, { host: ['role=mail'], except: [] })).toThrow(/no host is selected by "role=mail"/);
-  expect(() => selectHosts(fleet, { host: [], except: [] })).toThrow(/no host is selected by nothing/);
+  expect(() => selectHosts(fleet, { host: [], except: [] })).toThrow(/no host is named/);
 });
 
 test('without a fleet file an ssh destination is taken as it is', () => {

@@ -255,7 +255,7 @@ test('a probe runs what only reads, tells what else would run, and takes no step
     ['a', 'succeeded'],
     ['b', 'probe'],
     ['c', 'done'],
-    ['d', 'blocked'],
+    ['d', 'probe'],
   ]);
   expect(run.hosts[0]?.steps[1]?.commands).toEqual(['change a']);
 });

@@ -187,3 +187,23 @@ test('any sequence of crashes ends in the same result, with each effect once', a
     { numRuns: 60 },
   );
 });
+
+test('a host whose turn does not come in a resumed run stays what it was, and can be taken up again', async () => {
+  const text = book(
+    '  - { id: a, uses: say, with: { name: "${{ host.name }}" } }\n',
+    'fanout: { concurrency: 1, maxFailures: 1 }\n',
+  );
+  const log = makeLog();
+  log.failures.set('web1', [failure('NO_GDB')]);
+  const gone = { code: 'UNREACHABLE', message: 'gone', fix: 'look' };
+  const { run } = await execute(text, {
+    log,
+    hosts: ['web1', 'web2', 'web3'],
+    earlier: [{ name: 'web2', status: 'unreachable', error: gone, steps: [] }],
+  });
+  expect(run.hosts.map(({ name, status, error }) => `${name} ${status} ${error?.code}`)).toEqual([
+    'web1 failed NO_GDB',
+    'web2 unreachable UNREACHABLE',
+    'web3 not-started TOO_MANY_FAILURES',
+  ]);
+});

@@ -164,6 +164,7 @@ export async function execute(
     params = {},
     journal = memoryJournal(),
     kept = [],
+    earlier = [],
     ask = async () => undefined,
     askFrom = 'none' as const,
     secrets = [],
@@ -176,6 +177,7 @@ export async function execute(
     readonly params?: ParamValues;
     readonly journal?: RunJournal;
     readonly kept?: readonly HostRun[];
+    readonly earlier?: readonly HostRun[];
     readonly ask?: (question: string) => Promise<boolean | undefined>;
     readonly askFrom?: 'none' | 'write' | 'disruptive';
     readonly secrets?: readonly string[];
@@ -187,6 +189,7 @@ export async function execute(
   const run = await executeRun({
     journal,
     kept,
+    earlier,
     secrets,
     isProbe,
     askFrom,

@@ -34,6 +34,7 @@ params:
   names: { type: list }
 steps:
   - { id: p, run: "true" }
+  - { id: q, run: "true", when: has(params.count) }
 `,
   'keyed.yaml': `version: 1
 name: keyed
@@ -268,7 +269,7 @@ const params: readonly Wrong[] = [
   ],
   ['params as a list', book('  - { id: a, run: x }\n', 'params: [a]\n'), '4:9: expected a map, found a list'],
   ['a param in kebab-case', param('my-param: { type: string }'), '5:3: "my-param" is no name: use camelCase'],
-  ['a param that is a word of CEL', param('in: { type: string }'), '5:3: "in" is no name: use camelCase'],
+  ['a param that is a word of CEL', param('in: { type: string }'), '5:3: "in" is a word of CEL: use another name'],
   [
     'a param that is an option',
     param('dryRun: { type: boolean }'),
@@ -611,7 +612,7 @@ const steps: readonly Wrong[] = [
     '6:16: there are two steps "a"',
   ],
   ['a step in kebab-case', book('  - { id: a-b, run: x }\n'), '5:11: "a-b" is no name: use camelCase'],
-  ['a step that is a word of CEL', book('  - { id: in, run: x }\n'), '5:11: "in" is no name: use camelCase'],
+  ['a step that is a word of CEL', book('  - { id: in, run: x }\n'), '5:11: "in" is a word of CEL: use another name'],
 ];
 
 const outputs: readonly Wrong[] = [
@@ -816,12 +817,15 @@ const includes: readonly Wrong[] = [
   [
     'an unknown step of an include',
     include('{ runbook: part, params: { who: x } }', ', finishWhen: has(steps.a.find.exitCode)'),
-    '5:90: there is no "find" in steps.a; there is p',
+    '5:90: there is no "find" in steps.a; there is p, q',
   ],
   [
     'an output of a step of an include that may not have run',
-    include('{ runbook: part, params: { who: x } }', ', finishWhen: steps.a.p.exitCode == 0'),
-    '5:86: steps.a.p may be absent: ask has(steps.a.p.exitCode) first',
+    include(
+      '{ runbook: part, params: { who: x } }',
+      ', finishWhen: steps.a.p.exitCode == 0 && steps.a.q.exitCode == 0',
+    ),
+    '5:113: steps.a.q may be absent: ask has(steps.a.q.exitCode) first',
   ],
 ];
 
