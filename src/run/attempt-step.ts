@@ -62,16 +62,16 @@ async function attemptOnce<Context>(start: Start<Context>, attempt: number, key:
       ? undefined
       : setTimeout(() => limit.abort(timedOut(path, timeoutSeconds, environment.host.name)), timeoutSeconds * 1000);
   const signal = timer === undefined ? start.signal : AbortSignal.any([start.signal, limit.signal]);
+  let kept: unknown;
   try {
-    const runtime = runtimeOf(start, attempt, key, signal);
+    const runtime: StepRuntime = { ...runtimeOf(start, attempt, key, signal), keep: output => void (kept = output) };
     const running = step.kind.run(input, environment.context, runtime);
     const output = parse(step.kind, path, 'output', await withGrace(running, signal, step.killAfterSeconds));
     const error = failureOf(start, output);
     return error === undefined ? { output } : { output, error };
   } catch (error) {
     // What a step says when it is ended from outside matters less than why it was.
-    if (limit.signal.aborted) return { error: limit.signal.reason };
-    return { error, ...(error instanceof HangarError && 'outputs' in error && { output: error.outputs }) };
+    return { error: limit.signal.aborted ? limit.signal.reason : error, ...(kept !== undefined && { output: kept }) };
   } finally {
     clearTimeout(timer);
   }
@@ -108,6 +108,7 @@ export function runtimeOf<Context>(
     signal,
     where,
     killAfterSeconds,
+    keep: () => {},
     ...(timeoutSeconds !== undefined && { timeoutSeconds }),
     ask: environment.ask,
     approve: async request =>
@@ -137,7 +138,17 @@ async function withGrace<T>(running: Promise<T>, signal: AbortSignal, killAfterS
   }
 }
 
-function failureOf<Context>({ step, input, environment, path, hasFailed }: Start<Context>, output: unknown): unknown {
+/** Why an output counts as a failure: by the step's own `failedWhen`, else by its kind; undefined where it does not. */
+export function failureOf<Context>(
+  {
+    step,
+    input,
+    environment,
+    path,
+    hasFailed,
+  }: Pick<Start<Context>, 'step' | 'input' | 'environment' | 'path' | 'hasFailed'>,
+  output: unknown,
+): unknown {
   if (step.failedWhen === undefined) return step.kind.failure?.(output, input, environment.context);
   if (!hasFailed(output)) return undefined;
   return new HangarError({

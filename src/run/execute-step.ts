@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { HangarError } from '../errors.ts';
+import type { Expression } from '../runbook/expression.ts';
 import { paramsOfIncluded } from '../runbook/plan-run.ts';
 import type { Step } from '../runbook/runbook.ts';
 import type { Probe, Risk } from '../runbook/step-kind.ts';
 import { fillAll } from '../runbook/template.ts';
-import { type Attempted, attemptStep, parse, runtimeOf } from './attempt-step.ts';
+import { type Attempted, attemptStep, failureOf, parse, runtimeOf } from './attempt-step.ts';
 import { cleanUpSignal } from './clean-up-signal.ts';
 import type { PastStep, StepIdentity } from './history.ts';
 import { inputHash, startKey } from './identity.ts';
@@ -30,6 +31,8 @@ export async function executeStep<Context>(
   return new Execution(step, scope, options).execute();
 }
 
+/** How it shows that a step reads what is not there. */
+const missingInputs = ['STEP_INPUT_INVALID', 'EXPRESSION_FAILED'];
 /** How long people have to answer whether a step may run. */
 const approvalSeconds = 15 * 60;
 
@@ -81,7 +84,7 @@ class Execution<Context> {
 
   /** Its inputs or conditions could not be had; in a probe because what they read was not run: then they are not known. */
   #notBegun(begun: number, error: unknown): StepOutcome {
-    const isInput = !(error instanceof HangarError) || error.code === 'STEP_INPUT_INVALID';
+    const isInput = error instanceof HangarError && missingInputs.includes(error.code);
     const isExpected = this.#scope.environment.isProbe && isInput;
     return isExpected ? skipped(this.#path, 'probe') : this.#failed(begun, { attempts: 0, error });
   }
@@ -223,17 +226,9 @@ class Execution<Context> {
   /** It had been done before the run was taken up: its output counts as if it had been heard. */
   #found(start: Begun, { attempts }: PastStep, given: unknown): StepOutcome {
     const output = parse(this.#step.kind, this.#path, 'output', given);
-    const failure = this.#hasFailed(start, output)
-      ? new HangarError({
-          code: 'STEP_FAILED_WHEN',
-          message: `step "${this.#path}" had failed`,
-          fix: 'look at its outputs',
-          failure: 'step',
-        })
-      : this.#step.failedWhen === undefined
-        ? this.#step.kind.failure?.(output, start.input, this.#scope.environment.context)
-        : undefined;
-    const tried: Attempted = { attempts, output, ...(failure && { error: failure }) };
+    const hasFailed = (found: unknown): boolean => this.#hasFailed(start, found);
+    const error = failureOf({ ...this.#about(start.one), input: start.input, hasFailed }, output);
+    const tried: Attempted = { attempts, output, ...(error !== undefined && { error }) };
     return this.#outcome(performance.now(), start, tried, { reused: true });
   }
 
@@ -354,8 +349,17 @@ class Execution<Context> {
   async #forgive(outcome: StepOutcome): Promise<StepOutcome> {
     const { continueOnError } = this.#step;
     if (outcome.record.status !== 'failed' || outcome.record.forgiven === true) return outcome;
-    const goesOn = typeof continueOnError === 'boolean' ? continueOnError : continueOnError.evaluate(this.#values());
-    return goesOn === true ? { ...outcome, record: { ...outcome.record, forgiven: true } } : outcome;
+    const goesOn = typeof continueOnError === 'boolean' ? continueOnError : this.#isTrue(continueOnError);
+    return goesOn ? { ...outcome, record: { ...outcome.record, forgiven: true } } : outcome;
+  }
+
+  /** A condition that cannot be evaluated does not hold. */
+  #isTrue(condition: Expression): boolean {
+    try {
+      return condition.evaluate(this.#values()) === true;
+    } catch {
+      return false;
+    }
   }
 
   async #rescue(outcome: StepOutcome): Promise<StepOutcome> {
@@ -381,6 +385,7 @@ class Execution<Context> {
       status: 'failed',
       ...(failed.record.error && { error: failed.record.error }),
     };
+    await this.#ended({ ...outcome, record });
     return { ...all, record, error: failed.error };
   }
 

@@ -1,3 +1,4 @@
+import type { Expression } from '../runbook/expression.ts';
 import { hostValues } from '../runbook/plan-run.ts';
 import type { Runbook, Step } from '../runbook/runbook.ts';
 import { cleanUpSignal } from './clean-up-signal.ts';
@@ -124,8 +125,21 @@ export class Scope<Context> implements StepScope<Context> {
         ? await executeStep(step, this, { signal, isFresh: false, extra: {} })
         : await this.#skip(step, reason);
     this.#done.set(step.id, outcome);
-    if (outcome.record.status !== 'succeeded' || step.finishWhen === undefined) return;
-    if (step.finishWhen.evaluate(this.values()) === true) this.#isFinished = true;
+    if (outcome.record.status === 'succeeded' && step.finishWhen !== undefined) this.#finish(step.finishWhen, outcome);
+  }
+
+  /** Whether to go on cannot be said where the condition cannot be evaluated: then the step counts as failed. */
+  #finish(finishWhen: Expression, outcome: StepOutcome): void {
+    try {
+      if (finishWhen.evaluate(this.values()) === true) this.#isFinished = true;
+    } catch (error) {
+      const { record } = outcome;
+      this.#done.set(record.id.slice(this.prefix.length), {
+        ...outcome,
+        error,
+        record: { ...record, status: 'failed', error: describe(error) },
+      });
+    }
   }
 
   #whySkipped({ needs }: Step<Context>, signal: AbortSignal): 'cancelled' | 'finished' | 'blocked' | undefined {

@@ -1,4 +1,5 @@
 import { type ASTNode, Environment } from '@marcbachmann/cel-js';
+import { HangarError } from '../errors.ts';
 import { type CelType, declarationOf, fromCel, toCel } from './cel-type.ts';
 import { suggestion } from './names.ts';
 
@@ -11,7 +12,7 @@ export interface Expression {
   /** Paths that it reads: `steps.find.pid`. */
   readonly reads: readonly string[];
   readonly type: CelType;
-  /** @throws Error of the expression language, e.g. for a value that is absent */
+  /** @throws HangarError `EXPRESSION_FAILED`, e.g. for a value that is absent, or an index that no item has */
   evaluate(values: unknown): unknown;
 }
 
@@ -49,7 +50,7 @@ export function checkExpression(text: string, options: CheckOptions): Checked {
         text,
         reads,
         type: typeOfPath(parsed.ast, options.scope) ?? namedType(type),
-        evaluate: values => fromCel(parsed(asContext(toCel(picked(values, reads), options.scope)))),
+        evaluate: values => evaluated(text, () => parsed(asContext(toCel(picked(values, reads), options.scope)))),
       },
     };
   } catch (error) {
@@ -87,6 +88,20 @@ function environmentOf(scope: Scope): Environment {
   }
   environments.set(scope, environment);
   return environment;
+}
+
+function evaluated(text: string, compute: () => unknown): unknown {
+  try {
+    return fromCel(compute());
+  } catch (cause) {
+    throw new HangarError({
+      code: 'EXPRESSION_FAILED',
+      message: `"${text.trim()}" cannot be evaluated: ${problemOf(cause).message}`,
+      fix: 'see what it reads (runbook show RUN), and mend the expression; has() asks whether something is there',
+      failure: 'step',
+      cause,
+    });
+  }
 }
 
 /** The part of the values that is read: to convert all outputs of all steps each time would cost more than the rest. */

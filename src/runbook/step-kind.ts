@@ -60,6 +60,8 @@ export interface StepRuntime {
   readonly timeoutSeconds?: number;
   /** Between the request to end and the kill, in seconds. */
   readonly killAfterSeconds: number;
+  /** What is known of the output so far: the record has it if the step fails. */
+  readonly keep: (output: unknown) => void;
   /** One line of progress for people. */
   readonly progress: (text: string) => void;
   /** A yes/no question to the person at the terminal; undefined when nobody can be asked. */

@@ -40,6 +40,18 @@ export interface WorkResult {
   readonly seconds: number;
 }
 
+export interface RunWorkOptions extends Pick<RunOptions, 'signal'> {
+  /** Told what work that was ended before its time had printed. */
+  readonly onEnded?: (printed: Printed) => void;
+}
+
+/** What a command printed, or the end of it. */
+export interface Printed {
+  readonly stdout: Buffer;
+  /** UTF-8. */
+  readonly stderr: string;
+}
+
 /** `lost`: it was started, and nothing there knows how it ended. */
 export type WorkState = 'none' | 'running' | 'ended' | 'lost';
 
@@ -59,31 +71,33 @@ const spareSeconds = 30;
 export async function runWork(
   shell: Shell,
   work: Work,
-  { signal }: Pick<RunOptions, 'signal'> = {},
+  { signal, onEnded = () => {} }: RunWorkOptions = {},
 ): Promise<WorkResult> {
   const text = runText(work);
   const timeoutSeconds = work.limitSeconds + work.killAfterSeconds + spareSeconds;
   const options = { timeoutSeconds, maxOutputBytes: mostBytes + spareBytes, ...(signal && { signal }) };
   signal?.throwIfAborted();
   try {
-    return judge(work, await ask(shell, work, text, 'work', options));
+    return judge(work, await ask(shell, work, text, 'work', options), onEnded);
   } catch (error) {
     if (!signal?.aborted) throw error;
     // Where this fails too, the limit on the host ends it.
-    await endWork(shell, work).catch(() => undefined);
+    await endWork(shell, work).then(onEnded, () => undefined);
     throw signal.reason;
   }
 }
 
-/** Ends the work, and sees to it that it never starts where it has not yet. Errors as `runWork`. */
+/** Ends the work, tells the end of what it had printed, and sees to it that it never starts where it has not yet. Errors as `runWork`. */
 export async function endWork(
   shell: Shell,
   work: WorkId & Pick<Work, 'killAfterSeconds'>,
   { signal }: Pick<RunOptions, 'signal'> = {},
-): Promise<void> {
+): Promise<Printed> {
   const killAfter = wholeSeconds(work.killAfterSeconds);
   const text = textOf('end_work', { ...placeOf(work), kill_after: killAfter });
-  await ask(shell, work, text, 'state', { timeoutSeconds: killAfter + spareSeconds, ...(signal && { signal }) });
+  const options = { timeoutSeconds: killAfter + spareSeconds, ...(signal && { signal }) };
+  const { words, bytes } = await ask(shell, work, text, 'state', options);
+  return printedIn(bytes, Number(words[1] ?? 0));
 }
 
 /** What became of the work; changes nothing. Errors as `runWork`. */
@@ -218,23 +232,28 @@ async function ask(shell: Shell, work: WorkId, text: string, kind: string, optio
   return { words: line.trim().split(' '), bytes: stdout.subarray(end + 1) };
 }
 
-function judge(work: Work, { words, bytes }: Answer): WorkResult {
+function judge(work: Work, { words, bytes }: Answer, onEnded: (printed: Printed) => void): WorkResult {
   remember(work, words[5]);
   const [code, centiseconds, why, outBytes = 0, errBytes = 0] = words.map((word, at) =>
     at === 2 ? word : Number(word),
   );
   const seconds = Number(centiseconds) / 100;
   const [out, err] = [Number(outBytes), Number(errBytes)];
-  if (why === 'timeout') throw timedOut(work);
-  if (why === 'stopped' && code !== 0) throw stopped(work);
+  if (why === 'timeout' || (why === 'stopped' && code !== 0)) {
+    onEnded(printedIn(bytes, out));
+    throw why === 'timeout' ? timedOut(work) : stopped(work);
+  }
   if (why === 'flood' || out > mostBytes) throw tooLarge(work);
   if (bytes.length !== out + err) throw failed(work, 0, `expected ${out + err} bytes of output, found ${bytes.length}`);
   return {
     exitCode: Number(code),
-    stdout: bytes.subarray(0, out),
-    stderr: bytes.subarray(out).toString('utf8'),
+    ...printedIn(bytes, out),
     seconds,
   };
+}
+
+function printedIn(bytes: Buffer, outBytes: number): Printed {
+  return { stdout: bytes.subarray(0, outBytes), stderr: bytes.subarray(outBytes).toString('utf8') };
 }
 
 function remember({ host, become }: WorkId, user: string | undefined): void {

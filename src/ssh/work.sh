@@ -45,7 +45,11 @@ end_work() {
   enter_run
   mkdir -- "$work_directory" 2>/dev/null
   stop_work
-  printf 'state %s %s\n' "$work_key" "$work_state"
+  measure_printed
+  [ "$work_out" -le 65536 ] || work_out=65536
+  printf 'state %s %s %s\n' "$work_key" "$work_state" "$work_out"
+  if [ "$work_out" -gt 0 ]; then tail -c "$work_out" "$work_directory/out"; fi
+  if [ "$work_err" -gt 0 ]; then tail -c "$work_err" "$work_directory/err"; fi
 }
 
 # Ends what runs of this run and removes all of it, and what other runs left behind a week ago.
@@ -321,13 +325,18 @@ await_group_end() {
 # `work KEY CODE CENTISECONDS WHY OUTBYTES ERRBYTES UID`, the bytes of stdout unless there are too many, the end of stderr.
 tell_result() {
   read_exit
+  measure_printed
+  printf 'work %s %s %s %s %s %s %s\n' "$work_key" "$work_code" "$work_took" "$work_why" "$work_out" "$work_err" "$work_me"
+  if [ "$work_out" -gt 0 ] && [ "$work_out" -le "$work_most_bytes" ]; then head -c "$work_out" "$work_directory/out"; fi
+  if [ "$work_err" -gt 0 ]; then tail -c "$work_err" "$work_directory/err"; fi
+}
+
+# Sets $work_out, and $work_err, of which the end is enough.
+measure_printed() {
   # shellcheck disable=SC2046 # numbers
   set -- $(stat -c %s -- "$work_directory/out" "$work_directory/err" 2>/dev/null)
   work_out=${1:-0} work_err=${2:-0}
   [ "$work_err" -le 65536 ] || work_err=65536
-  printf 'work %s %s %s %s %s %s %s\n' "$work_key" "$work_code" "$work_took" "$work_why" "$work_out" "$work_err" "$work_me"
-  if [ "$work_out" -gt 0 ] && [ "$work_out" -le "$work_most_bytes" ]; then head -c "$work_out" "$work_directory/out"; fi
-  if [ "$work_err" -gt 0 ]; then tail -c "$work_err" "$work_directory/err"; fi
 }
 
 read_clock() {

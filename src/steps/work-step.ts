@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { HangarError } from '../errors.ts';
 import type { DeclaredOutputs } from '../runbook/outputs.ts';
 import type { Place, Probe, StepRuntime } from '../runbook/step-kind.ts';
-import { probeWork, runWork, type Work, workLines } from '../ssh/remote-work.ts';
+import { type Printed, probeWork, runWork, type Work, workLines } from '../ssh/remote-work.ts';
 import { extractOutputs, outputsSchema } from './declared-outputs.ts';
 import { fetchFile, keptPath } from './fetch-file.ts';
 import type { Incident, Machine } from './incident.ts';
@@ -51,25 +51,25 @@ const limitSeconds = 86_400;
 export async function runWorkStep(request: WorkRequest, incident: Incident, runtime: StepRuntime): Promise<WorkOutput> {
   const machine = incident.workplace(runtime.where, request.become);
   const { signal } = runtime;
-  const { exitCode, stdout, stderr } = await runWork(machine.shell, workOf(request, machine, runtime), { signal });
-  const printed = {
-    exitCode,
-    stdout: headOf(stdout),
-    stderr: tailOf(stderr),
-    ...(stdout.length > keptBytes && { truncated: true }),
-  };
+  const onEnded = (cut: Printed): void => runtime.keep(shownOf(cut));
+  const { exitCode, ...whole } = await runWork(machine.shell, workOf(request, machine, runtime), { signal, onEnded });
+  const printed = { exitCode, ...shownOf(whole) };
+  // What was printed explains an output that cannot be had.
+  runtime.keep(printed);
   const declared = await extractOutputs(request.outputs ?? {}, {
-    stdout: stdout.toString('utf8'),
+    stdout: whole.stdout.toString('utf8'),
     lenient: exitCode !== 0,
     fetch: async from => {
       const to = keptPath(await runtime.folder(), machine, runtime.key, from);
       return fetchFile(machine, { from, become: request.become, to }, runtime);
     },
-  }).catch((error: unknown) => {
-    // What was printed is what explains it.
-    throw error instanceof Error ? Object.assign(error, { outputs: printed }) : error;
   });
   return { ...declared, ...printed };
+}
+
+function shownOf({ stdout, stderr }: Printed) {
+  const isCut = stdout.length > keptBytes;
+  return { stdout: headOf(stdout), stderr: tailOf(stderr), ...(isCut && { truncated: true }) };
 }
 
 /** What became of a start that was interrupted. Work that still runs is joined by running the step again. */

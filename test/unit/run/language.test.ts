@@ -268,3 +268,17 @@ test('an optional that is not given leaves its variable out; one that is given c
   expect((await execute(text)).log.done).toEqual(['shell true {}']);
   expect((await execute(text, { params: { more: 'x' } })).log.done).toEqual(['shell true {"MORE":"x"}']);
 });
+
+const conditional = (key: string): string =>
+  book(
+    `  - { id: a, uses: say, with: { name: a }, ${key} }\n  - { id: b, uses: say, with: { name: b } }\n`,
+    'params: { names: { type: list, default: [] } }\n',
+  );
+
+test('an expression that cannot be evaluated fails its step, with what stands there', async () => {
+  for (const key of [`when: 'params.names[2] == "x"'`, `finishWhen: 'params.names[2] == "x"'`]) {
+    const { run, status } = await execute(conditional(key), { params: { names: [] } });
+    expect(run.hosts[0]).toMatchObject({ status: 'failed', error: { code: 'EXPRESSION_FAILED' } });
+    expect([status('a'), status('b')]).toEqual(['failed', 'skipped: blocked']);
+  }
+});

@@ -7,11 +7,14 @@ import type { StepRuntime } from '../../../src/runbook/step-kind.ts';
 
 export interface TestRuntime extends StepRuntime {
   readonly said: string[];
+  /** What was known of the output so far. */
+  readonly kept: unknown[];
 }
 
 /** What the engine hands to a step, with what it said kept; its folder goes with the test. */
 export function makeRuntime(changes: Partial<StepRuntime> = {}): TestRuntime {
   const said: string[] = [];
+  const kept: unknown[] = [];
   let folder: string | undefined;
   onTestFinished(() => {
     if (folder !== undefined) rmSync(folder, { recursive: true });
@@ -23,11 +26,13 @@ export function makeRuntime(changes: Partial<StepRuntime> = {}): TestRuntime {
     where: 'host',
     timeoutSeconds: 30,
     killAfterSeconds: 1,
+    keep: output => void kept.push(output),
     progress: text => void said.push(text),
     ask: async () => undefined,
     approve: async () => ({ approvedBy: [] }),
     folder: async () => (folder ??= mkdtempSync(join(tmpdir(), 'hangar-step-test-'))),
     said,
+    kept,
     ...changes,
   };
 }

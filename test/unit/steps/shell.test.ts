@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { HangarError } from '../../../src/errors.ts';
 import { scriptStep } from '../../../src/steps/script.ts';
 import { shellStep } from '../../../src/steps/shell.ts';
 import { errorOf, makeIncident, type TestIncident } from './make-incident.ts';
@@ -67,6 +68,21 @@ test('an output that is missing fails a command that succeeded, and never hides 
   expect(await errorOf(shellStep.run(asked, made.incident, makeRuntime()))).toMatchObject({ code: 'OUTPUT_MISSING' });
   const failing = { ...asked, run: 'exit 3' };
   expect(await shellStep.run(failing, made.incident, makeRuntime())).toMatchObject({ exitCode: 3 });
+});
+
+test('what a command had printed is kept when it is ended before its time, and when an output cannot be had', async () => {
+  const controller = new AbortController();
+  const runtime = makeRuntime({ signal: controller.signal });
+  const mark = join(made.folder, 'mark');
+  const asked = { run: `echo begun; echo hm >&2; : >${mark}; sleep 60`, become: false };
+  const running = errorOf(shellStep.run(asked, made.incident, runtime));
+  while (!existsSync(mark)) await sleep(10);
+  controller.abort(new HangarError({ code: 'STEP_TIMEOUT', message: 'too late', fix: 'wait', failure: 'cancelled' }));
+  await running;
+  expect(runtime.kept).toEqual([{ stdout: 'begun', stderr: 'hm\n' }]);
+  const other = makeRuntime();
+  await errorOf(shellStep.run({ run: 'echo x', become: false, outputs: { all: 'json' } }, made.incident, other));
+  expect(other.kept).toEqual([{ exitCode: 0, stdout: 'x', stderr: '' }]);
 });
 
 test('a start whose end nobody heard of is joined over another connection', async () => {
