@@ -1,4 +1,5 @@
 import { HangarError } from '../../errors.ts';
+import type { RunRecord } from '../../run/run-store.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
 import { loadRunbook } from '../../runbook/load-runbook.ts';
 import { suggestion } from '../../runbook/names.ts';
@@ -33,13 +34,20 @@ export const approveCommand: CommandSpec = {
     }
     const by = personHere(io.env);
     await store.post(run, { kind: 'answer', by, step, approved: !deny, ...(host !== undefined && { host }) });
-    const said = `${by} ${deny ? 'refuses' : 'agrees to'} step "${step}" of run ${run}${host === undefined ? '' : ` on ${host}`}`;
+    const said = `${by} ${deny ? 'refuses' : 'agrees to'} step "${step}" of run ${run}${host === undefined ? '' : ` on ${host}`}${noteOf(record, step)}`;
     if (options.format === 'json')
       printJson({ schema: 'hangar.answer/1', run, step, by, approved: !deny }, options, io);
     else printResult(said, options, io);
     return 0;
   },
 };
+
+/** Whether anybody waits for the answer now. */
+function noteOf(record: RunRecord | undefined, step: string): string {
+  if (record?.isActive === false) return '; nobody executes that run: the answer counts when it is taken up again';
+  const isAsked = record?.events.some(event => event.kind === 'approval-requested' && event.step === step);
+  return isAsked === true ? '' : '; nothing asks for that yet: the answer is kept until it does';
+}
 
 async function stepsOf(path: string, files: Readonly<Record<string, string>>): Promise<readonly string[]> {
   const runbook = await loadRunbook(path, stepKinds, { folders: [packaged], read: async each => files[each] });
