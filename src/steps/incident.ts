@@ -144,8 +144,10 @@ export class Incident {
   async #removeWork(): Promise<void> {
     const signal = AbortSignal.timeout(removeSeconds * 1000);
     // What was started before the run was taken up again nobody here remembers.
-    if (this.#options.isResumed === true && this.#session !== undefined)
-      for (const become of [false, true]) this.workplace('host', become);
+    if (this.#options.isResumed === true) {
+      this.workplace('controller', false);
+      if (this.#session !== undefined) for (const become of [false, true]) this.workplace('host', become);
+    }
     const removals = [...this.#work.values()].map(({ machine, become }) =>
       removeWork(machine.shell, { run: machine.run, host: machine.host, become }, { signal }),
     );

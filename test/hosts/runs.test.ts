@@ -226,6 +226,11 @@ test('a secret is in no file, output, event, error or database row, here or ther
     expect(filesWith(form, controller.folder)).toBe('');
   }
   expect((await host.run(`grep -rlF 'canary+Zeisig' /var/log /srv /home /root /tmp /etc 2>/dev/null`)).stdout).toBe('');
+  // What a command printed lies in a private file of its machine until its run is over.
+  const resumed = await controller.runWith(env, 'resume', await runOf(killed));
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect((await host.run("grep -rlF 'canary+Zeisig' /var/tmp")).stdout).toBe('');
+  expect(filesWith('canary+Zeisig', `/var/tmp/hangar-work-${process.getuid?.()}`)).toBe('');
   const missing = await controller.run(...args);
   expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('SHOP_TOKEN is not set')]);
 });
@@ -243,6 +248,11 @@ const listed = z.looseObject({ runs: z.array(z.looseObject({ run: z.string(), st
 
 test('runs are listed, exported as JSON lines, and forgotten when they are old', async context => {
   requireRoot(context);
+  await fresh();
+  const killed = controller.start('slow', '--host', 'web3', '--seconds', '1');
+  await until(async () => (await lines('begun')).length === 1);
+  killed.child.kill('SIGKILL');
+  await killed.finished;
   const { runs } = listed.parse(JSON.parse((await controller.run('runs', '--format', 'json')).stdout));
   expect(runs.length).toBeGreaterThan(1);
   const done = runs.find(({ status }) => status === 'succeeded')?.run ?? '';
@@ -257,4 +267,5 @@ test('runs are listed, exported as JSON lines, and forgotten when they are old',
   const left = listed.parse(JSON.parse((await controller.run('runs', '--format', 'json')).stdout)).runs;
   // What broke off can still be resumed.
   expect(left.map(({ status }) => status)).toEqual(['interrupted']);
+  expect((await controller.run('resume', left[0]?.run ?? '')).code).toBe(0);
 });
