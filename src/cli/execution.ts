@@ -1,15 +1,16 @@
 import { appendFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { makePrivateDirectory } from '../case/private-files.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Host } from '../fleet/host.ts';
 import { executeRun } from '../run/execute-run.ts';
 import { HostLocks } from '../run/host-locks.ts';
 import type { HostRun, Run } from '../run/run.ts';
 import type { RunJournal } from '../run/run-store.ts';
-import { resolveSecrets } from '../run/secrets.ts';
-import type { ParamValues, Runbook, Step } from '../runbook/runbook.ts';
+import type { Resolved } from '../run/secrets.ts';
+import { everyStep } from '../runbook/every-step.ts';
+import type { ParamValues, Runbook } from '../runbook/runbook.ts';
 import { reportOfCase } from '../steps/case-records.ts';
 import { Incident } from '../steps/incident.ts';
 import { askAt } from './ask.ts';
@@ -20,7 +21,8 @@ import { tell } from './tell.ts';
 export interface ExecutionRequest {
   readonly journal: RunJournal;
   readonly runbook: Runbook<Incident>;
-  readonly params: ParamValues;
+  /** Its params, with what its secrets stand for (`resolveSecrets`). */
+  readonly resolved: Resolved;
   readonly hosts: readonly Host[];
   /** Hosts of the run that are not executed now. */
   readonly kept?: readonly HostRun[];
@@ -35,7 +37,7 @@ export interface ExecutionRequest {
 /** Executes a run, with its progress on stderr. */
 export async function executeFromHere(request: ExecutionRequest, options: GlobalOptions, io: Io): Promise<Run> {
   const { journal, runbook, hosts, fleet, kept, earlier, waitSeconds = 0, isProbe = false } = request;
-  const { params, secrets } = await resolveSecrets(runbook, request.params, io.env);
+  const { params, secrets } = request.resolved;
   const progress = await showProgress(options, io);
   const { run } = journal.request;
   const isResumed = journal.history.length > 0;
@@ -73,7 +75,7 @@ export async function executeFromHere(request: ExecutionRequest, options: Global
       askFrom: fleet?.approvals?.ask ?? 'none',
       folder: async () => {
         const folder = join(options.state, 'runs', run, 'files');
-        await mkdir(folder, { recursive: true, mode: 0o700 });
+        await makePrivateDirectory(folder);
         return folder;
       },
     });
@@ -98,10 +100,8 @@ export function personHere(env: NodeJS.ProcessEnv): string {
 }
 
 /** A runbook that only reads needs no host for itself. */
-function changesHosts({ steps, rescue, always }: Runbook<Incident>): boolean {
-  const changes = (step: Step<Incident>): boolean =>
-    step.risk !== 'read' || [...step.rescue, ...step.always].some(changes);
-  return [...steps, ...rescue, ...always].some(changes);
+function changesHosts(runbook: Runbook<Incident>): boolean {
+  return everyStep(runbook).some(({ risk }) => risk !== 'read');
 }
 
 /** The service of the host that is worked on, else the whole host. */

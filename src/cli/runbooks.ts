@@ -22,7 +22,18 @@ export interface BrokenRunbook {
 }
 
 /** Where the runbooks of this package lie. */
-export const packaged = fileURLToPath(new URL('../../runbooks', import.meta.url));
+const packaged = fileURLToPath(new URL('../../runbooks', import.meta.url));
+
+/**
+ * A runbook with the step kinds that there are; with `files`, from the texts that were kept with a run.
+ * @throws HangarError as `loadRunbook`
+ */
+export function readRunbook(path: string, files?: Readonly<Record<string, string>>): Promise<Runbook<Incident>> {
+  return loadRunbook(path, stepKinds, {
+    folders: [packaged],
+    ...(files && { read: async each => files[each] }),
+  });
+}
 
 /**
  * The runbook of that name: a path, else `runbooks/NAME.yaml` beside the fleet file, else the packaged one.
@@ -37,11 +48,10 @@ export async function findRunbook(
   }: { readonly fleetPath?: string; readonly cwd: string; readonly commands: readonly string[] },
 ): Promise<FoundRunbook> {
   if (name.includes('/') || /\.ya?ml$/.test(name))
-    return { runbook: await loadRunbook(resolve(cwd, name), stepKinds, { folders: [packaged] }), isPackaged: false };
+    return { runbook: await readRunbook(resolve(cwd, name)), isPackaged: false };
   for (const folder of foldersOf(fleetPath)) {
     const path = join(folder, `${name}.yaml`);
-    if (existsSync(path))
-      return { runbook: await loadRunbook(path, stepKinds, { folders: [packaged] }), isPackaged: folder === packaged };
+    if (existsSync(path)) return { runbook: await readRunbook(path), isPackaged: folder === packaged };
   }
   const names = foldersOf(fleetPath).flatMap(namesIn);
   throw new HangarError({
@@ -62,7 +72,7 @@ export async function findRunbooks(fleet: Fleet | undefined): Promise<readonly (
 
 async function readOne(name: string, path: string): Promise<FoundRunbook | BrokenRunbook> {
   try {
-    const runbook = await loadRunbook(path, stepKinds, { folders: [packaged] });
+    const runbook = await readRunbook(path);
     return { runbook, isPackaged: dirname(path) === packaged };
   } catch (error) {
     return { name, path, error };

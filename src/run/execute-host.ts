@@ -1,6 +1,7 @@
 import type { Host } from '../fleet/host.ts';
+import { everyStep } from '../runbook/every-step.ts';
 import type { HostEnvironment, RunEnvironment } from './environment.ts';
-import { idsOfRunbook, Scope } from './execute-steps.ts';
+import { Scope } from './execute-steps.ts';
 import { describe, exitCodeOf, isUnreachable, type StepOutcome } from './outcome.ts';
 import type { HostRun, StepRun } from './run.ts';
 
@@ -19,7 +20,12 @@ export async function executeHost<Context>(
   const { run, runbook, record, now, signal } = environment;
   await record({ kind: 'host-started', at: now(), run, host: host.name });
   const whole: HostEnvironment<Context> = { ...environment, host, context };
-  const scope = new Scope({ environment: whole, params: environment.params, prefix: '', ids: idsOfRunbook(runbook) });
+  const scope = new Scope({
+    environment: whole,
+    params: environment.params,
+    prefix: '',
+    ids: everyStep(runbook).map(({ id }) => id),
+  });
   const { outcomes, failed } = await scope.runWhole(runbook, signal, () => beforeCleanUp(context));
   const executed = judge(host.name, recordsOf(outcomes), failed, signal, scope.isFinished);
   const { status, error } = executed.result;

@@ -337,12 +337,7 @@ class Execution<Context> {
 
   async #approve(question: string): Promise<void> {
     const { environment } = this.#scope;
-    const request = {
-      question: environment.mask(question),
-      count: 1,
-      ttlSeconds: approvalSeconds,
-      onTimeout: 'deny',
-    } as const;
+    const request = { question, count: 1, ttlSeconds: approvalSeconds, onTimeout: 'deny' } as const;
     await environment.approvals.request(this.#place(), request, this.#options.signal);
   }
 

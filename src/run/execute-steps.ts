@@ -1,10 +1,11 @@
-import type { Expression } from '../runbook/expression.ts';
+import { everyStep } from '../runbook/every-step.ts';
 import { hostValues } from '../runbook/plan-run.ts';
 import type { Runbook, Step } from '../runbook/runbook.ts';
 import { cleanUpSignal } from './clean-up-signal.ts';
 import type { HostEnvironment } from './environment.ts';
 import { executeStep } from './execute-step.ts';
 import { blocks, describe, isBad, type StepOutcome, skipped } from './outcome.ts';
+import type { StepRun } from './run.ts';
 import type { Failure, Included, IncludeOptions, SequenceOptions, StepScope } from './step-scope.ts';
 
 export interface ScopeOptions<Context> {
@@ -70,7 +71,7 @@ export class Scope<Context> implements StepScope<Context> {
 
   async runIncluded({ runbook, params, prefix, signal }: IncludeOptions<Context>): Promise<Included> {
     const { environment } = this;
-    const scope = new Scope({ environment, params, prefix, ids: idsOfRunbook(runbook) });
+    const scope = new Scope({ environment, params, prefix, ids: everyStep(runbook).map(({ id }) => id) });
     const { outcomes, failed } = await scope.runWhole(runbook, signal);
     const outputs = runbook.steps.flatMap(({ id }) => {
       const record = scope.#done.get(id)?.record;
@@ -125,20 +126,16 @@ export class Scope<Context> implements StepScope<Context> {
         ? await executeStep(step, this, { signal, isFresh: false, extra: {} })
         : await this.#skip(step, reason);
     this.#done.set(step.id, outcome);
-    if (outcome.record.status === 'succeeded' && step.finishWhen !== undefined) this.#finish(step.finishWhen, outcome);
+    if (outcome.record.status === 'succeeded') this.#finish(step, outcome);
   }
 
   /** Whether to go on cannot be said where the condition cannot be evaluated: then the step counts as failed. */
-  #finish(finishWhen: Expression, outcome: StepOutcome): void {
+  #finish({ id, finishWhen }: Step<Context>, outcome: StepOutcome): void {
     try {
-      if (finishWhen.evaluate(this.values()) === true) this.#isFinished = true;
+      if (finishWhen?.evaluate(this.values()) === true) this.#isFinished = true;
     } catch (error) {
-      const { record } = outcome;
-      this.#done.set(record.id.slice(this.prefix.length), {
-        ...outcome,
-        error,
-        record: { ...record, status: 'failed', error: describe(error) },
-      });
+      const record: StepRun = { ...outcome.record, status: 'failed', error: describe(error) };
+      this.#done.set(id, { ...outcome, error, record });
     }
   }
 
@@ -169,15 +166,6 @@ export class Scope<Context> implements StepScope<Context> {
   #outcomes(steps: readonly Step<Context>[]): readonly StepOutcome[] {
     return steps.flatMap(({ id }) => this.#done.get(id) ?? []);
   }
-}
-
-/** Ids of all steps of a runbook, nested ones included. */
-export function idsOfRunbook<Context>({ steps, rescue, always }: Runbook<Context>): readonly string[] {
-  return [...steps, ...rescue, ...always].flatMap(idsOf);
-}
-
-function idsOf<Context>(step: Step<Context>): readonly string[] {
-  return [step.id, ...[...step.rescue, ...step.always].flatMap(idsOf)];
 }
 
 function firstFailure(outcomes: readonly StepOutcome[]): StepOutcome | undefined {

@@ -8,7 +8,6 @@ import { StepLoader } from './load-steps.ts';
 import { isReservedRunbook, nearSuggestion } from './names.ts';
 import type { Amount, Runbook, StepKinds } from './runbook.ts';
 import { knownKeys, type RunbookFile, runbookSchema, type StepFile } from './schema.ts';
-import { scopeOf } from './scope.ts';
 
 export interface LoadOptions {
   /** Where runbooks that are included by name are looked for, behind the folder of the file that includes them. */
@@ -59,7 +58,7 @@ async function assemble<Context>(
   checkName(file, name);
   const params = loadParams(file, value.params);
   const included = await loadIncluded(file, value, loading);
-  const loader = new StepLoader(file, value, { kinds: loading.kinds, params, included, scopeOf });
+  const loader = new StepLoader(file, value, { kinds: loading.kinds, params, included });
   return {
     path: file.path,
     files: Object.assign({ [file.path]: file.text }, ...[...included.values()].map(({ files }) => files)),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { YamlFile, YamlPath } from '../fleet/yaml-problems.ts';
 import { type CelField, type CelType, celTypeOf } from './cel-type.ts';
+import { everyStep } from './every-step.ts';
 import { type CheckOptions, checkExpression, type Expression, provenPresent, type Scope } from './expression.ts';
 import { includeKind } from './include-kind.ts';
 import { isIdentifier, suggestion, whyNoName, withArticle } from './names.ts';
@@ -15,7 +16,7 @@ import {
   noType,
   outputTypeOf,
   paramType,
-  type scopeOf,
+  scopeOf,
   withName,
   withStep,
 } from './scope.ts';
@@ -26,7 +27,6 @@ interface Known<Context> {
   readonly params: ReadonlyMap<string, Param>;
   /** Runbooks by the name under which they are included. */
   readonly included: ReadonlyMap<string, Runbook<Context>>;
-  readonly scopeOf: typeof scopeOf;
 }
 
 /** Where a step stands, and what is certain there. */
@@ -72,7 +72,7 @@ export class StepLoader<Context> {
     ] as const;
     for (const [name, steps] of lists) this.#gather(steps, [name], outputs);
     this.#outputs = outputs;
-    this.#scope = known.scopeOf(known.params.values(), outputs);
+    this.#scope = scopeOf(known.params.values(), outputs);
   }
 
   /** Steps that start as soon as what they need is done. */
@@ -611,11 +611,8 @@ function ancestors(id: string, steps: readonly StepFile[]): ReadonlySet<string> 
 }
 
 /** The most that any of its steps may do. */
-function riskOf<Context>({ steps, rescue, always }: Runbook<Context>): Step<Context>['risk'] {
-  const risks = [...steps, ...rescue, ...always].flatMap(step => [
-    step.risk,
-    ...[...step.rescue, ...step.always].map(({ risk }) => risk),
-  ]);
+function riskOf<Context>(runbook: Runbook<Context>): Step<Context>['risk'] {
+  const risks = everyStep(runbook).map(({ risk }) => risk);
   return (['disruptive', 'write'] as const).find(risk => risks.includes(risk)) ?? 'read';
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -233,6 +233,15 @@ test('a secret is in no file, output, event, error or database row, here or ther
   expect(filesWith('canary+Zeisig', `/var/tmp/hangar-work-${process.getuid?.()}`)).toBe('');
   const missing = await controller.run(...args);
   expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining('SHOP_TOKEN is not set')]);
+});
+
+test('a secret that a command gives is asked for once', async context => {
+  requireRoot(context);
+  const asked = join(controller.folder, 'asked');
+  const token = `cmd:echo once >>${asked}; printf canary`;
+  const { code, stderr } = await controller.run('leaky', '--host', 'web3', '--token', token);
+  expect(code, stderr).toBe(0);
+  expect(await readFile(asked, 'utf8')).toBe('once\n');
 });
 
 /** Names of files that hold the text, whatever kind of file they are. */

@@ -1,14 +1,13 @@
 import { HangarError } from '../../errors.ts';
 import type { RunRecord } from '../../run/run-store.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
-import { loadRunbook } from '../../runbook/load-runbook.ts';
+import { everyStep } from '../../runbook/every-step.ts';
 import { suggestion } from '../../runbook/names.ts';
-import type { Runbook, Step } from '../../runbook/runbook.ts';
-import { stepKinds } from '../../steps/index.ts';
+import type { Runbook } from '../../runbook/runbook.ts';
 import { personHere } from '../execution.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
-import { packaged } from '../runbooks.ts';
+import { readRunbook } from '../runbooks.ts';
 
 interface Asked {
   readonly host?: string;
@@ -29,7 +28,7 @@ export const approveCommand: CommandSpec = {
     const record = await store.read(run);
     if (record !== undefined) {
       const { path, files, hosts } = record.request;
-      mustKnow('step', step, await stepsOf(path, files));
+      mustKnow('step', step, pathsOf(await readRunbook(path, files)));
       if (host !== undefined) mustKnow('host', host, hosts);
     }
     const by = personHere(io.env);
@@ -49,18 +48,11 @@ function noteOf(record: RunRecord | undefined, step: string): string {
   return isAsked === true ? '' : '; nothing asks for that yet: the answer is kept until it does';
 }
 
-async function stepsOf(path: string, files: Readonly<Record<string, string>>): Promise<readonly string[]> {
-  const runbook = await loadRunbook(path, stepKinds, { folders: [packaged], read: async each => files[each] });
-  return pathsOf(runbook, '');
-}
-
-function pathsOf<Context>({ steps, rescue, always }: Runbook<Context>, prefix: string): readonly string[] {
-  const own = (step: Step<Context>): readonly string[] => [
-    `${prefix}${step.id}`,
-    ...(step.include ? pathsOf(step.include, `${prefix}${step.id}/`) : []),
-    ...[...step.rescue, ...step.always].flatMap(own),
-  ];
-  return [...steps, ...rescue, ...always].flatMap(own);
+function pathsOf<Context>(runbook: Runbook<Context>, prefix = ''): readonly string[] {
+  return everyStep(runbook).flatMap(({ id, include }) => [
+    `${prefix}${id}`,
+    ...(include ? pathsOf(include, `${prefix}${id}/`) : []),
+  ]);
 }
 
 function mustKnow(what: 'step' | 'host', name: string, names: readonly string[]): void {

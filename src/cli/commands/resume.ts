@@ -1,24 +1,21 @@
-import { readFile } from 'node:fs/promises';
 import { createTwoFilesPatch } from 'diff';
 import { HangarError } from '../../errors.ts';
-import type { Fleet } from '../../fleet/fleet.ts';
 import { selectHosts } from '../../fleet/select-hosts.ts';
 import { foldHosts } from '../../run/fold-run.ts';
 import type { HostRun } from '../../run/run.ts';
 import type { RunRecord, RunRequest } from '../../run/run-store.ts';
+import { resolveSecrets } from '../../run/secrets.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
-import { loadRunbook } from '../../runbook/load-runbook.ts';
 import { parseParam } from '../../runbook/params.ts';
 import type { ParamValue, ParamValues, Runbook } from '../../runbook/runbook.ts';
 import type { Incident } from '../../steps/incident.ts';
-import { stepKinds } from '../../steps/index.ts';
 import { type ExecutionRequest, executeFromHere } from '../execution.ts';
 import { openFleet } from '../fleet.ts';
 import type { GlobalOptions, Io } from '../io.ts';
 import { printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
 import { renderRun } from '../render-run.ts';
-import { packaged } from '../runbooks.ts';
+import { readRunbook } from '../runbooks.ts';
 
 interface Asked {
   readonly failed: boolean;
@@ -67,16 +64,18 @@ async function requestOf(
 ): Promise<Omit<ExecutionRequest, 'journal'>> {
   const runbook = await runbookOf(record.request, asked, io);
   const params = paramsOf(runbook, record.request);
-  const fleet = await fleetOf(record.request, options, io);
+  const resolved = await resolveSecrets(runbook, params, io.env);
+  const path = options.fleet ?? record.request.fleet;
+  const fleet = path === undefined ? undefined : await openFleet({ fleet: path }, io);
   const { todo, kept } = choose(record, asked);
   const hosts = selectHosts(fleet, { host: todo.map(({ name }) => name), except: [] });
-  return { runbook, params, hosts, kept, earlier: todo, ...(fleet && { fleet }) };
+  return { runbook, resolved, hosts, kept, earlier: todo, ...(fleet && { fleet }) };
 }
 
 /** The runbook as it was, or with the changes that were made since. */
 async function runbookOf({ path, files }: RunRequest, { withChanges }: Asked, io: Io): Promise<Runbook<Incident>> {
-  if (!withChanges) return loadRunbook(path, stepKinds, { folders: [packaged], read: async each => files[each] });
-  const runbook = await loadRunbook(path, stepKinds, { folders: [packaged] });
+  if (!withChanges) return readRunbook(path, files);
+  const runbook = await readRunbook(path);
   for (const [each, text] of Object.entries(runbook.files)) {
     const before = files[each] ?? '';
     if (before !== text) io.stderr.write(createTwoFilesPatch(each, each, before, text, 'as it was', 'as it is now'));
@@ -98,21 +97,6 @@ function paramsOf(runbook: Runbook<Incident>, { params, run }: RunRequest): Para
     if (typeof checked === 'object' && 'problem' in checked) throw changedParams(run, name, checked.problem);
   }
   return values;
-}
-
-async function fleetOf(request: RunRequest, options: GlobalOptions, io: Io): Promise<Fleet | undefined> {
-  const path = options.fleet ?? request.fleet;
-  if (path === undefined) return undefined;
-  await readFile(path).catch((cause: unknown) => {
-    throw new HangarError({
-      code: 'NO_FLEET_FILE',
-      message: `the fleet file "${path}" of run "${request.run}" cannot be read`,
-      fix: 'name it: --fleet FILE',
-      failure: 'usage',
-      cause,
-    });
-  });
-  return openFleet({ fleet: path }, io);
 }
 
 /** Which hosts are taken up, and what became of the others. @throws HangarError `NOTHING_TO_RESUME` */

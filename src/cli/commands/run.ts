@@ -122,7 +122,8 @@ async function dryRun(
   const state = mkdtempSync(join(tmpdir(), 'hangar-probe-'));
   try {
     const journal = memoryJournal(requestOf(runbook, params, hosts, fleet, io));
-    const request = { journal, runbook, params, hosts, isProbe: true, ...(fleet && { fleet }) };
+    const resolved = await resolveSecrets(runbook, params, io.env);
+    const request = { journal, runbook, resolved, hosts, isProbe: true, ...(fleet && { fleet }) };
     const run = await executeFromHere(request, { ...options, state }, io);
     if (options.format === 'json') printJson(run, options, io);
     else printResult(renderProbe(run), options, io);
@@ -143,9 +144,9 @@ async function execute(
 ): Promise<number> {
   const waitSeconds = parseWait(wait);
   // Before anything is kept: a secret that cannot be had is a mistake of the command line.
-  await resolveSecrets(runbook, params, io.env);
+  const resolved = await resolveSecrets(runbook, params, io.env);
   const journal = await sqliteRunStore(options.state).begin(requestOf(runbook, params, hosts, fleet, io));
-  const request = { journal, runbook, params, hosts, waitSeconds, ...(fleet && { fleet }) };
+  const request = { journal, runbook, resolved, hosts, waitSeconds, ...(fleet && { fleet }) };
   const run = await executeFromHere(request, options, io);
   printResult(renderRun(run, options.format), options, io);
   return run.exitCode;

@@ -3,12 +3,10 @@ import { basename, resolve } from 'node:path';
 import { isMap, parseDocument } from 'yaml';
 import { HangarError } from '../../errors.ts';
 import { loadFleet } from '../../fleet/load-fleet.ts';
-import { loadRunbook } from '../../runbook/load-runbook.ts';
-import { stepKinds } from '../../steps/index.ts';
 import { openFleet } from '../fleet.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
-import { findRunbooks, packaged } from '../runbooks.ts';
+import { findRunbooks, readRunbook } from '../runbooks.ts';
 
 export const validateCommand: CommandSpec = {
   declare: command => command.argument('[file...]', 'default: the fleet file and every runbook'),
@@ -67,7 +65,7 @@ async function check(path: string): Promise<Checked> {
   const keys = isMap(document.contents) ? document : undefined;
   const isFleet = keys?.has('hosts') === true || (keys?.has('steps') !== true && basename(path).startsWith('fleet'));
   if (!isFleet) {
-    await loadRunbook(path, stepKinds, { folders: [packaged] });
+    await readRunbook(path);
     return { path, what: 'runbook' };
   }
   await loadFleet(path);
