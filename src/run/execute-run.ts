@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { HangarError } from '../errors.ts';
 import type { Host } from '../fleet/host.ts';
 import type { Amount, ParamValues, Runbook } from '../runbook/runbook.ts';
@@ -16,6 +17,10 @@ import type { RunJournal } from './run-store.ts';
 export interface Reported {
   readonly findings: readonly { readonly signature: string; readonly class: string; readonly summary: string }[];
 }
+
+const reportedSchema = z.looseObject({
+  findings: z.array(z.looseObject({ signature: z.string(), class: z.string(), summary: z.string() })),
+});
 
 export interface Execution<Context> {
   /** Where each start and end is kept: a new one, or that of a run that is taken up again. */
@@ -259,7 +264,8 @@ function refused(name: string, error: unknown): HostResult {
 
 function keep(result: HostRun): HostResult {
   const codes: Partial<Record<HostRun['status'], number>> = { succeeded: 0, finished: 0, unreachable: 5, cancelled: 6 };
-  return { result, exitCode: codes[result.status] ?? 3 };
+  const report = reportedSchema.safeParse(result.report).data;
+  return { result, exitCode: codes[result.status] ?? 3, ...(report && { report }) };
 }
 
 function notStarted(name: string, { aborted, reason }: AbortSignal, limit: number): HostResult {

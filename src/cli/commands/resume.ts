@@ -1,4 +1,5 @@
 import { createTwoFilesPatch } from 'diff';
+import { findCase } from '../../case/case-folder.ts';
 import { HangarError } from '../../errors.ts';
 import { selectHosts } from '../../fleet/select-hosts.ts';
 import { foldHosts } from '../../run/fold-run.ts';
@@ -8,6 +9,7 @@ import { resolveSecrets } from '../../run/secrets.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
 import { parseParam } from '../../runbook/params.ts';
 import type { ParamValue, ParamValues, Runbook } from '../../runbook/runbook.ts';
+import { reportOfCase } from '../../steps/case-records.ts';
 import type { Incident } from '../../steps/incident.ts';
 import { type ExecutionRequest, executeFromHere } from '../execution.ts';
 import { openFleet } from '../fleet.ts';
@@ -67,8 +69,10 @@ async function requestOf(
   const resolved = await resolveSecrets(runbook, params, io.env);
   const path = options.fleet ?? record.request.fleet;
   const fleet = path === undefined ? undefined : await openFleet({ fleet: path }, io);
-  const { todo, kept } = choose(record, asked);
-  const hosts = selectHosts(fleet, { host: todo.map(({ name }) => name), except: [] });
+  const { todo, kept: others } = choose(record, asked);
+  // Where only the end of the run was not heard of, it is all that is missing.
+  const hosts = todo.length === 0 ? [] : selectHosts(fleet, { host: todo.map(({ name }) => name), except: [] });
+  const kept = await Promise.all(others.map(host => withReport(host, record.request, options)));
   return { runbook, resolved, hosts, kept, earlier: todo, ...(fleet && { fleet }) };
 }
 
@@ -99,6 +103,13 @@ function paramsOf(runbook: Runbook<Incident>, { params, run }: RunRequest): Para
   return values;
 }
 
+/** Events have no reports: that of a host that is not taken up again is in its case. */
+async function withReport(host: HostRun, { run }: RunRequest, { state }: GlobalOptions): Promise<HostRun> {
+  const folder = await findCase(state, { host: host.name, run });
+  const report = folder && (await reportOfCase(folder));
+  return report === undefined ? host : { ...host, report };
+}
+
 /** Which hosts are taken up, and what became of the others. @throws HangarError `NOTHING_TO_RESUME` */
 function choose(
   { request, events, result }: RunRecord,
@@ -108,7 +119,7 @@ function choose(
   const isTodo = (host: HostRun): boolean =>
     failed ? host.status === 'failed' || host.status === 'unreachable' : !isDone(host);
   const todo = hosts.filter(isTodo);
-  if (todo.length > 0) return { todo, kept: hosts.filter(host => !isTodo(host)) };
+  if (todo.length > 0 || (result === undefined && !failed)) return { todo, kept: hosts.filter(host => !isTodo(host)) };
   throw new HangarError({
     code: 'NOTHING_TO_RESUME',
     message: failed ? `no host of run "${request.run}" failed` : `run "${request.run}" is done on all its hosts`,
