@@ -7,7 +7,7 @@ import { includeKind } from './include-kind.ts';
 import { isIdentifier, suggestion, whyNoName, withArticle } from './names.ts';
 import { declaredOutputs } from './outputs.ts';
 import { parseParam } from './params.ts';
-import { parseDuration } from './quantity.ts';
+import { parseDuration } from '../quantity.ts';
 import type { AnyStepKind, Foreach, Param, Runbook, Step, StepKinds } from './runbook.ts';
 import type { RunbookFile, StepFile } from './schema.ts';
 import {

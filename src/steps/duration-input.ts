@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseDuration } from '../runbook/quantity.ts';
+import { parseDuration } from '../quantity.ts';
 
 /** A duration in a step's input: text, or seconds, which a param of that type has. */
 export const durationInput = z.union([

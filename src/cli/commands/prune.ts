@@ -3,7 +3,7 @@ import { listCases } from '../../case/case-folder.ts';
 import { HangarError } from '../../errors.ts';
 import { foldRun } from '../../run/fold-run.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
-import { parseDuration } from '../../runbook/quantity.ts';
+import { parseDuration } from '../../quantity.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
 

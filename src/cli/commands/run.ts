@@ -14,7 +14,7 @@ import { resolveSecrets } from '../../run/secrets.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
 import { type GivenParams, type ParamOption, paramOptions, parseParams } from '../../runbook/params.ts';
 import { planRun, renderPlan } from '../../runbook/plan-run.ts';
-import { parseDuration } from '../../runbook/quantity.ts';
+import { parseDuration } from '../../quantity.ts';
 import type { ParamValues } from '../../runbook/runbook.ts';
 import { executeFromHere, incidentOf, personHere } from '../execution.ts';
 import { openFleet } from '../fleet.ts';
