@@ -2,7 +2,7 @@ import type { Host } from '../fleet/host.ts';
 import { everyStep } from '../runbook/every-step.ts';
 import type { HostEnvironment, RunEnvironment } from './environment.ts';
 import { Scope } from './execute-steps.ts';
-import { describe, exitCodeOf, isUnreachable, type StepOutcome } from './outcome.ts';
+import { describe, doneCode, exitCodeOf, isUnreachable, type StepOutcome } from './outcome.ts';
 import type { HostRun, StepRun } from './run.ts';
 
 export interface ExecutedHost {
@@ -41,7 +41,7 @@ function judge(
   isFinished: boolean,
 ): ExecutedHost {
   if (failed === undefined && !signal.aborted)
-    return { result: { name, status: isFinished ? 'finished' : 'succeeded', steps }, exitCode: 0 };
+    return { result: { name, status: isFinished ? 'finished' : 'succeeded', steps }, exitCode: doneCode(steps) };
   const error = failed?.error ?? signal.reason;
   const status = signal.aborted ? 'cancelled' : isUnreachable(error) ? 'unreachable' : 'failed';
   return {

@@ -9,7 +9,7 @@ import { executeHost } from './execute-host.ts';
 import { History } from './history.ts';
 import type { HeldLocks, HostLocks } from './host-locks.ts';
 import { maskOf } from './mask.ts';
-import { describe, exitCodeOf, secondsSince } from './outcome.ts';
+import { describe, doneCode, exitCodeOf, secondsSince } from './outcome.ts';
 import type { HostRun, Run, RunEvent } from './run.ts';
 import type { RunJournal } from './run-store.ts';
 
@@ -42,6 +42,8 @@ export interface Execution<Context> {
   readonly close?: (context: Context) => Promise<void>;
   /** Read once a host has ended. */
   readonly reportOf?: (context: Context) => Promise<Reported | undefined>;
+  /** What else the record of a host has, that follows from its steps. */
+  readonly complete?: (result: HostRun) => HostRun;
   /** One run at a time on what these names name. */
   readonly locks?: { readonly locks: HostLocks; readonly namesOf: (host: Host) => readonly string[] };
   readonly signal: AbortSignal;
@@ -191,7 +193,7 @@ async function executeHosts<Context>(
     const work = async (): Promise<void> => {
       for (let host = queue.shift(); host !== undefined && !isOver(); host = queue.shift()) {
         const result = await executeOne(host, execution, environment);
-        if (result.exitCode !== 0) failures++;
+        if (result.exitCode !== 0 && result.exitCode !== 4) failures++;
         results.set(host.name, result);
       }
     };
@@ -228,18 +230,22 @@ async function executeOne<Context>(
   execution: Execution<Context>,
   environment: RunEnvironment<Context>,
 ): Promise<HostResult> {
-  const { contextOf, close, reportOf, beforeCleanUp } = execution;
+  const { contextOf, close, reportOf, beforeCleanUp, complete = same } = execution;
   const held = await takeLocks(host, execution, environment).catch((error: unknown) => ({ error }));
   if (held !== undefined && 'error' in held) return refused(host.name, held.error);
   const context = contextOf(host);
   try {
     const { result, exitCode } = await executeHost(host, context, environment, beforeCleanUp);
     const report = await reportOf?.(context);
-    return { result: { ...result, ...(report && { report }) }, exitCode, ...(report && { report }) };
+    return { result: complete({ ...result, ...(report && { report }) }), exitCode, ...(report && { report }) };
   } finally {
     await close?.(context);
     held?.release();
   }
+}
+
+function same(result: HostRun): HostRun {
+  return result;
 }
 
 async function takeLocks<Context>(
@@ -263,7 +269,13 @@ function refused(name: string, error: unknown): HostResult {
 }
 
 function keep(result: HostRun): HostResult {
-  const codes: Partial<Record<HostRun['status'], number>> = { succeeded: 0, finished: 0, unreachable: 5, cancelled: 6 };
+  const done = doneCode(result.steps);
+  const codes: Partial<Record<HostRun['status'], number>> = {
+    succeeded: done,
+    finished: done,
+    unreachable: 5,
+    cancelled: 6,
+  };
   const report = reportedSchema.safeParse(result.report).data;
   return { result, exitCode: codes[result.status] ?? 3, ...(report && { report }) };
 }
@@ -308,7 +320,7 @@ function codeOf(results: readonly HostResult[]): number {
 }
 
 function statusOf(results: readonly HostResult[], exitCode: number): Run['status'] {
-  if (exitCode === 0) return 'succeeded';
+  if (exitCode === 0 || exitCode === 4) return 'succeeded';
   return results.some(({ result }) => result.status === 'cancelled') ? 'cancelled' : 'failed';
 }
 

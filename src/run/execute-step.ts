@@ -263,6 +263,7 @@ class Execution<Context> {
     const begin = start.identity === nobody ? {} : { start: startOf(start.identity) };
     if (tried.error !== undefined) return { ...this.#failed(begun, tried, more), ...begin };
     const changed = this.#changed(start, tried.output);
+    const warning = this.#step.kind.warning?.(tried.output, start.input, this.#scope.environment.context);
     const record: StepRun = {
       id: this.#path,
       status: 'succeeded',
@@ -270,6 +271,7 @@ class Execution<Context> {
       seconds: secondsSince(begun),
       outputs: tried.output,
       ...(changed !== undefined && { changed }),
+      ...(warning !== undefined && { warning }),
       ...more,
     };
     return { record, nested: [], ...begin };

@@ -47,6 +47,11 @@ export function isUnreachable(error: unknown): boolean {
   return error instanceof HangarError && error.failure === 'unreachable';
 }
 
+/** Of a host whose steps were done: 4 where one of them warns (contract, `Exit codes`). */
+export function doneCode(steps: readonly StepRun[]): number {
+  return steps.some(({ warning }) => warning !== undefined) ? 4 : 0;
+}
+
 export function exitCodeOf(error: unknown): number {
   return error instanceof HangarError ? error.exitCode : 1;
 }

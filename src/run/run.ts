@@ -18,6 +18,7 @@ const stepShape = {
   changed: z.boolean().optional().describe('by its `changedWhen`, or what it says itself'),
   outputs: z.unknown().optional(),
   error: error.optional(),
+  warning: z.string().optional().describe('what is to be looked at although it succeeded (exit code 4)'),
   /** It failed, and the run went on: `continueOnError`. */
   forgiven: z.boolean().optional(),
   /** It failed, and its `rescue` succeeded. */
@@ -60,7 +61,7 @@ const finding = z.looseObject({
   hosts: z.array(z.string()),
 });
 
-function runShape(report: z.ZodType) {
+function runShape(report: z.ZodType, compliance: z.ZodType) {
   return z.looseObject({
     schema: z.literal('hangar.run/1'),
     run: z.string(),
@@ -69,20 +70,20 @@ function runShape(report: z.ZodType) {
     exitCode: z.int(),
     startedAt: z.string(),
     seconds: z.number(),
-    hosts: z.array(hostRunSchema.extend({ report: report.optional() })),
+    hosts: z.array(hostRunSchema.extend({ report: report.optional(), compliance: compliance.optional() })),
     findings: z.array(finding),
   });
 }
 
-export const runSchema = runShape(z.unknown());
+export const runSchema = runShape(z.unknown(), z.unknown());
 export type Run = z.infer<typeof runSchema>;
 export type HostRun = Run['hosts'][number];
 export type StepRun = z.infer<typeof stepRunSchema>;
 export type RunError = z.infer<typeof error>;
 
-/** JSON Schema of a run whose reports have the given shape (draft 2020-12). */
-export function runJsonSchema(report: z.ZodType): unknown {
-  return z.toJSONSchema(runShape(report));
+/** JSON Schema of a run whose reports and compliance have the given shapes (draft 2020-12). */
+export function runJsonSchema(report: z.ZodType, compliance: z.ZodType): unknown {
+  return z.toJSONSchema(runShape(report, compliance));
 }
 
 const event = { at: z.string().describe('ISO 8601 UTC'), run: z.string() };

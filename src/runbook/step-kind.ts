@@ -30,6 +30,8 @@ export interface StepKind<Context, Input = never, Output = unknown> {
   run(input: Input, context: Context, runtime: StepRuntime): Promise<Output>;
   /** Why an output counts as a failure where the step has no `failedWhen` of its own; absent: no output does. */
   failure?(output: Output, input: Input, context: Context): HangarError | undefined;
+  /** What is worth a warning (exit code 4) although the step succeeded; absent: nothing is. */
+  warning?(output: Output, input: Input, context: Context): string | undefined;
   /**
    * What became of an earlier start under `runtime.key` whose end nobody heard of. Absent: unknown, but for a kind that
    * only reads, which may always run again. Changes nothing.

@@ -144,6 +144,18 @@ test('an unreachable host is told as such, beside those that were reached', asyn
   expect(run.exitCode).toBe(5);
 });
 
+test('a step that succeeds with a warning ends its run with 4, blocks nothing and is no failure of its host', async () => {
+  const steps = book(
+    '  - { id: a, uses: hint, with: { name: a, count: 3 } }\n  - { id: b, uses: hint, with: { name: b, count: 2 } }\n',
+    'fanout: { concurrency: 1, maxFailures: 1 }\n',
+  );
+  const { run, status } = await execute(steps, { hosts: ['web1', 'web2'] });
+  expect(run).toMatchObject({ status: 'succeeded', exitCode: 4 });
+  expect(run.hosts.map(host => host.status)).toEqual(['succeeded', 'succeeded']);
+  expect(run.hosts[0]?.steps.map(({ warning }) => warning)).toEqual(['3 is odd', undefined]);
+  expect(status('b', 'web2')).toBe('succeeded');
+});
+
 test('no host is begun any more once maxFailures of them have failed', async () => {
   const log = makeLog();
   log.failures.set('a', [failure('X'), failure('X'), failure('X')]);

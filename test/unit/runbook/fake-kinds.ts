@@ -78,6 +78,10 @@ const blind = kind('blind', async () => {}, { risk: 'disruptive' });
 const odd = kind('odd', async () => {}, {
   failure: ({ count = 0 }) => (count % 2 === 1 ? failure('ODD') : undefined),
 });
+/** Succeeds, and warns of an odd number. */
+const hint = kind('hint', async () => {}, {
+  warning: ({ count = 0 }) => (count % 2 === 1 ? `${count} is odd` : undefined),
+});
 /** Runs shell text, in name only: `true` succeeds. */
 const shell: StepKind<Log, { run: string; env?: Record<string, string> }, { stdout: string }> = {
   name: 'shell',
@@ -94,7 +98,7 @@ const shell: StepKind<Log, { run: string; env?: Record<string, string> }, { stdo
   failure: ({ stdout }) => (stdout === 'true' ? undefined : failure('COMMAND_FAILED')),
 };
 
-export const kinds: StepKinds<Log> = new Map([say, wait, change, blind, odd, shell].map(each => [each.name, each]));
+export const kinds: StepKinds<Log> = new Map([say, wait, change, blind, odd, hint, shell].map(each => [each.name, each]));
 
 export function failure(code: string, kindOf: HangarError['failure'] = 'step'): HangarError {
   return new HangarError({ code, message: 'it failed', fix: 'try again', failure: kindOf });
