@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Host, HostName } from './host.ts';
+import { type Profile, profileSchema } from './profile.ts';
 
 /** The inventory: which hosts there are, and what each is to have. */
 export interface Fleet {
@@ -8,7 +9,7 @@ export interface Fleet {
   /** In the order of the file. */
   readonly hosts: ReadonlyMap<HostName, Host>;
   readonly approvals: FleetFile['approvals'];
-  readonly profiles: FleetFile['profiles'];
+  readonly profiles: ReadonlyMap<string, Profile>;
   readonly schedules: FleetFile['schedules'];
 }
 
@@ -50,13 +51,6 @@ const host = z.strictObject({
   profile: text.optional(),
 });
 
-const profile = z.strictObject({
-  pythons: z.array(z.string().regex(/^[23]\.\d+$/, 'a Python version is "3.11"')).optional(),
-  symbols: z.boolean().optional(),
-  keepCores: text.optional(),
-  minFreeDisk: text.optional(),
-});
-
 const schedule = z.strictObject({ runbook: text, host: text, cron: text, timezone: text.optional() });
 
 /** Shape of fleet.yaml (contract, `fleet.yaml`). */
@@ -64,7 +58,7 @@ export const fleetSchema = z.strictObject({
   version: z.literal(1),
   defaults: z.strictObject(login).optional(),
   hosts: z.record(hostName, z.union([host, z.null()])),
-  profiles: z.record(z.string(), profile).optional(),
+  profiles: z.record(z.string(), profileSchema).optional(),
   approvals: z
     .strictObject({ ask: z.enum(['none', 'disruptive', 'write']) })
     .optional()

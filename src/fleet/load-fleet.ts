@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
 import { HangarError } from '../errors.ts';
+import { besideFleet } from './beside-fleet.ts';
+import { defined } from './defined.ts';
 import { type Fleet, type FleetFile, fleetSchema } from './fleet.ts';
 import type { Host, HostName, Service } from './host.ts';
+import { readProfiles } from './profile.ts';
 import { YamlFile } from './yaml-problems.ts';
 
 /** Reads an inventory whole. @throws HangarError `NO_FLEET_FILE`, `INVALID_FLEET` with every problem and its place */
@@ -11,6 +12,7 @@ export async function loadFleet(path: string): Promise<Fleet> {
   const file = new YamlFile(path, await read(path));
   const fleet = file.check(fleetSchema);
   if (fleet) checkNames(file, fleet);
+  const profiles = await readProfiles(file, fleet?.profiles);
   file.failIfWrong('INVALID_FLEET', 'the fleet file');
   if (!fleet) throw new TypeError('a fleet file that has another shape has a problem');
   const hosts = Object.entries(fleet.hosts).map(
@@ -20,7 +22,7 @@ export async function loadFleet(path: string): Promise<Fleet> {
     path,
     hosts: new Map<HostName, Host>(hosts),
     approvals: fleet.approvals,
-    profiles: fleet.profiles,
+    profiles,
     schedules: fleet.schedules,
   };
 }
@@ -71,7 +73,7 @@ function toHost(
     become,
     labels,
     services: services.map(toService),
-    ...(identityFile !== undefined && { identityFile: keyPath(identityFile, path) }),
+    ...(identityFile !== undefined && { identityFile: besideFleet(identityFile, path) }),
   };
 }
 
@@ -80,16 +82,3 @@ function toService(service: string | FleetService): Service {
 }
 
 type FleetService = Exclude<NonNullable<NonNullable<FleetFile['hosts'][string]>['services']>[number], string>;
-
-/** Relative ones lie beside the fleet file. */
-function keyPath(file: string, fleetPath: string): string {
-  if (file.startsWith('~/')) return join(homedir(), file.slice(2));
-  return isAbsolute(file) ? file : join(dirname(fleetPath), file);
-}
-
-type Defined<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
-
-function defined<T extends object>(value: T): Defined<T> {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.entries loses the keys' types
-  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Defined<T>;
-}

@@ -97,7 +97,7 @@ test('a connection that is lost in mid-stream is an error, never a short success
 test('a jump host is gone through, and its key verified too', async () => {
   const target = await startSshd('target');
   const hosts = new Map<string, Host>([['bastion', { ...server.host, name: 'bastion' }]]);
-  const fleet = { path: 'fleet.yaml', hosts, approvals: undefined, profiles: undefined, schedules: undefined };
+  const fleet = { path: 'fleet.yaml', hosts, approvals: undefined, profiles: new Map(), schedules: undefined };
   const through = await openSession({ ...target.host, jump: 'bastion' }, { fleet });
   expect((await through.run({ line: 'echo through' })).stdout.toString()).toBe('through\n');
   await through.close();
