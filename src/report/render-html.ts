@@ -1,4 +1,4 @@
-import { neutralise } from './neutralise.ts';
+import { escapeHtml } from '../harmless.ts';
 import { type Block, outlineOf } from './outline.ts';
 import { detab } from './render-text.ts';
 import type { Report } from './schema.ts';
@@ -58,16 +58,4 @@ function inside(blocks: readonly Block[], level: number): string {
 function codeLine(text: string, marked: boolean): string {
   const safe = escapeHtml(detab(text));
   return marked ? `<mark>${safe}</mark>` : safe;
-}
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-export function escapeHtml(text: string): string {
-  return neutralise(text).replaceAll(/[&<>"']/g, character => entities[character] ?? '');
 }

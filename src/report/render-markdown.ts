@@ -1,4 +1,4 @@
-import { neutralise } from './neutralise.ts';
+import { escapeMarkdown, neutralise } from '../harmless.ts';
 import { type Block, outlineOf } from './outline.ts';
 import { detab } from './render-text.ts';
 import type { Report } from './schema.ts';
@@ -35,14 +35,4 @@ function fenced(lines: readonly string[]): string {
   const longest = Math.max(2, ...lines.flatMap(line => [...line.matchAll(/`+/g)].map(([run]) => run.length)));
   const fence = '`'.repeat(longest + 1);
   return [`${fence}text`, ...lines, fence].join('\n');
-}
-
-/** Every ASCII punctuation that means something is escaped (CommonMark 2.4); bare addresses do not become links. */
-export function escapeMarkdown(text: string): string {
-  return neutralise(text)
-    .replaceAll(/[\\`*_{}[\]()#+!|<>&~$^=-]/g, '\\$&')
-    .replaceAll(/^(\d+)([.)])/g, '$1\\$2')
-    .replaceAll(/(https?|ftp):/gi, '$1\\:')
-    .replaceAll(/www\./gi, found => `${found.slice(0, 3)}\\.`)
-    .replaceAll('@', '\\@');
 }

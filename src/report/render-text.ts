@@ -1,4 +1,4 @@
-import { neutralise } from './neutralise.ts';
+import { neutralise } from '../harmless.ts';
 import { type Block, outlineOf } from './outline.ts';
 import type { Report } from './schema.ts';
 

@@ -1,12 +1,9 @@
+import type { ReportFormat } from './formats.ts';
 import { renderHtml } from './render-html.ts';
 import { renderJson } from './render-json.ts';
 import { renderMarkdown } from './render-markdown.ts';
 import { renderText } from './render-text.ts';
 import type { Report } from './schema.ts';
-
-export const reportFormats = ['text', 'json', 'markdown', 'html'] as const;
-
-export type ReportFormat = (typeof reportFormats)[number];
 
 /** A report as one document that ends with a newline. Never throws on a value that `reportSchema` accepts. */
 export function renderReport(report: Report, format: ReportFormat): string {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { renderReport, reportFormats } from '../../../src/report/render.ts';
+import { reportFormats } from '../../../src/report/formats.ts';
+import { renderReport } from '../../../src/report/render.ts';
 import { type Report, reportSchema } from '../../../src/report/schema.ts';
 import { frame } from '../verdict/make.ts';
 import { reportOf, severalDrafts } from './make.ts';
