@@ -10,6 +10,7 @@ import { withModuleFiles } from './corefile/module-memory.ts';
 import { openCore } from './corefile/open-core.ts';
 import { readModules } from './corefile/read-modules.ts';
 import { resolveModules } from './corefile/resolve-modules.ts';
+import { modulesOnStacks } from './corefile/stack-modules.ts';
 import { type ModuleSymbols, readModuleSymbols } from './corefile/symbols.ts';
 import type { ProcessEvidence } from './host/evidence.ts';
 import type { NativeStacks } from './native/stacks.ts';
@@ -88,18 +89,27 @@ export async function analyze(subject: Subject, options: AnalysisOptions): Promi
   }
 }
 
-/** Files that the Python frames of a core name, innermost threads first, each once. */
-export async function namedSources(
+/** What else of the host an analysis of a core can use. */
+export interface NamedFiles {
+  /** Python files that frames name, innermost threads first, each once. */
+  readonly sources: readonly string[];
+  /** What native stacks lead through, with the files that were found; the innermost first. */
+  readonly modules: readonly Module[];
+}
+
+/** Files that the frames of a core name, found without a debugger. */
+export async function namedFiles(
   path: string,
   options: Pick<AnalysisOptions, 'findFiles' | 'signal'>,
-): Promise<readonly string[]> {
+): Promise<NamedFiles> {
   const core = await openCore(path, { ...(options.signal && { signal: options.signal }) });
   try {
     const modules = findModules(core, { ...options, searched: [] });
     const memory = withModuleFiles(core.memory, modules);
     try {
       const python = pythonOf(core, memory, modules, symbolsOf(core.memory));
-      return [...new Set(python?.threads.flatMap(({ frames }) => frames.map(({ file }) => file)))];
+      const sources = new Set(python?.threads.flatMap(({ frames }) => frames.map(({ file }) => file)));
+      return { sources: [...sources], modules: modulesOnStacks(core, modules) };
     } finally {
       memory.close();
     }

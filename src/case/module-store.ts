@@ -6,43 +6,52 @@ import { readElfFile } from '../corefile/elf-file.ts';
 import { HangarError } from '../errors.ts';
 import { makePrivateDirectory, receivePrivateFile } from './private-files.ts';
 
-/** ELF files of all hosts, each once: `store/modules/xx/rest` of the build-id. */
+/** The file that runs, or a file of symbols: the separate debug file, or what several of those have in common. */
+export type ModulePart = 'file' | 'debug';
+
+/** ELF files of all hosts, each once: `store/modules/xx/rest` of the build-id, and `rest.debug` for its symbols. */
 export interface ModuleStore {
-  has(buildId: BuildId): boolean;
+  has(buildId: BuildId, part?: ModulePart): boolean;
   /** Where the file lies; undefined where the store lacks it. */
-  path(buildId: BuildId): string | undefined;
+  path(buildId: BuildId, part?: ModulePart): string | undefined;
   /**
    * Keeps what `write` writes and ends, if that is a whole ELF file with this build-id.
    * @throws HangarError `MODULE_MISMATCH`
    */
-  receive(buildId: BuildId, write: (sink: Writable) => Promise<void>): Promise<string>;
+  receive(buildId: BuildId, write: (sink: Writable) => Promise<void>, part?: ModulePart): Promise<string>;
 }
 
 export function openModuleStore(state: string): ModuleStore {
-  const placeOf = (buildId: BuildId): string => join(state, 'store', 'modules', buildId.slice(0, 2), buildId.slice(2));
+  const placeOf = (buildId: BuildId, part: ModulePart = 'file'): string => {
+    const name = part === 'debug' ? `${buildId.slice(2)}.debug` : buildId.slice(2);
+    return join(state, 'store', 'modules', buildId.slice(0, 2), name);
+  };
   return {
-    has: buildId => existsSync(placeOf(buildId)),
-    path(buildId) {
-      const path = placeOf(buildId);
+    has: (buildId, part) => existsSync(placeOf(buildId, part)),
+    path(buildId, part) {
+      const path = placeOf(buildId, part);
       return existsSync(path) ? path : undefined;
     },
-    async receive(buildId, write) {
-      const path = placeOf(buildId);
+    async receive(buildId, write, part) {
+      const path = placeOf(buildId, part);
       await makePrivateDirectory(dirname(path));
-      await receivePrivateFile(path, write, temporary => mustBe(buildId, temporary));
+      await receivePrivateFile(path, write, temporary => mustBe(buildId, temporary, part));
       return path;
     },
   };
 }
 
-function mustBe(buildId: BuildId, path: string): void {
+function mustBe(buildId: BuildId, path: string, part: ModulePart = 'file'): void {
   const file = readElfFile(path);
   if (file?.buildId === buildId && !file.isTruncated) return;
   const found = file === undefined ? 'no ELF file' : file.isTruncated ? 'a file that is cut off' : `${file.buildId}`;
   throw new HangarError({
     code: 'MODULE_MISMATCH',
     message: `expected a file with build-id ${buildId}, found ${found}`,
-    fix: 'take the core again; the file changed while it was read',
+    fix:
+      part === 'debug'
+        ? 'install the debug symbols of the version that runs, then take the core again'
+        : 'take the core again; the file changed while it was read',
     failure: 'step',
   });
 }

@@ -31,7 +31,10 @@ export interface Section {
 
 export const sectionType = { symbols: 2, note: 7, empty: 8, dynamicSymbols: 11 } as const;
 
-/** Reads headers and notes of an ELF executable, library or debug file; undefined for anything else, or unreadable. */
+/**
+ * Reads headers and notes of an ELF executable, library, debug file or what dwz(1) takes out of several (which has the
+ * type of an object file); undefined for anything else, or unreadable.
+ */
 export function readElfFile(path: string): ElfFile | undefined {
   return withFile(path, file => describeElfFile(file));
 }
@@ -54,7 +57,7 @@ export function withFile<T>(path: string, use: (file: FileBytes) => T): T | unde
 export function describeElfFile(file: FileBytes): ElfFile | undefined {
   const bytes = fileAsMemory(file);
   const header = file.size < 64 ? undefined : readElfHeader(bytes, 0n);
-  if (header === undefined || (header.type !== elfType.executable && header.type !== elfType.shared)) return undefined;
+  if (header === undefined || !fileTypes.includes(header.type)) return undefined;
   const programs = readProgramHeaders(bytes, header.programOffset, header.programCount);
   const sections = attempt(() => readSections(bytes, header)) ?? [];
   const isDebugOnly = sections.some(({ type, flags }) => type === sectionType.empty && (flags & codeFlag) !== 0n);
@@ -65,14 +68,13 @@ export function describeElfFile(file: FileBytes): ElfFile | undefined {
     programs,
     sections,
     isDebugOnly,
-    isTruncated:
-      !isDebugOnly &&
-      programs.some(
-        ({ type, offset, fileBytes }) => type === segmentType.load && offset + fileBytes > BigInt(file.size),
-      ),
+    isTruncated: isDebugOnly
+      ? sections.some(({ type, offset, bytes: size }) => type !== sectionType.empty && offset + size > file.size)
+      : programs.some(({ type, offset, fileBytes }) => type === segmentType.load && offset + fileBytes > file.size),
   };
 }
 
+const fileTypes: readonly number[] = [elfType.relocatable, elfType.executable, elfType.shared];
 /** SHF_EXECINSTR, elf.h. */
 const codeFlag = 4n;
 const sectionHeaderBytes = 64;

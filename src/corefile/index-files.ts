@@ -32,6 +32,14 @@ export function indexElfFiles(dirs: readonly string[]): FileIndex {
   return index;
 }
 
+/** Several indexes as one; where two know a part of the same build-id, the later one wins. */
+export function joinIndexes(...indexes: readonly FileIndex[]): FileIndex {
+  const joined = new Map<BuildId, IndexedFile>();
+  for (const index of indexes)
+    for (const [buildId, file] of index) joined.set(buildId, { ...joined.get(buildId), ...file });
+  return joined;
+}
+
 /** Deeper trees than any distribution has: bounds a maze of directories. */
 const maxDepth = 40;
 

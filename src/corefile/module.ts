@@ -20,8 +20,11 @@ export interface Module {
 export type ModuleFile =
   | {
       readonly status: 'found';
-      readonly path: string /** Debug file of the same build-id. */;
+      readonly path: string;
+      /** Debug file of the same build-id. */
       readonly debugPath?: string;
+      /** What the debug file has in common with others, in a file and under a build-id of its own. */
+      readonly alternate?: { readonly buildId: BuildId; readonly path: string };
     }
   | { readonly status: 'missing'; readonly searched: readonly string[] }
   | { readonly status: 'mismatched'; readonly path: string; readonly found?: BuildId };

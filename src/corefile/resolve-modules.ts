@@ -1,5 +1,7 @@
-import { basename, isAbsolute, join } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { BuildId } from './build-id.ts';
+import { readAlternateLink } from './debug-links.ts';
 import { readElfFile } from './elf-file.ts';
 import type { FileIndex } from './index-files.ts';
 import type { Module, ModuleFile } from './module.ts';
@@ -32,7 +34,9 @@ function resolveFile(module: Module, index: FileIndex, options: ResolveOptions):
   const path = indexed?.path ?? local.find(candidate => buildIdOf(candidate) === buildId);
   if (path !== undefined) {
     const debugPath = indexed?.debugPath ?? (options.localPaths ? localDebugFile(buildId, options) : undefined);
-    return { status: 'found', path, ...(debugPath !== undefined && { debugPath }) };
+    if (debugPath === undefined) return { status: 'found', path };
+    const alternate = alternateOf(debugPath, index, options);
+    return { status: 'found', path, debugPath, ...(alternate && { alternate }) };
   }
   return findNamesake(module, local, index) ?? { status: 'missing', searched };
 }
@@ -45,6 +49,23 @@ function localDebugFile(buildId: BuildId, options: ResolveOptions): string | und
   return (options.localDebugDirs ?? ['/usr/lib/debug'])
     .map(dir => join(dir, '.build-id', buildId.slice(0, 2), `${buildId.slice(2)}.debug`))
     .find(path => buildIdOf(path) === buildId);
+}
+
+function alternateOf(
+  debugPath: string,
+  index: FileIndex,
+  options: ResolveOptions,
+): { readonly buildId: BuildId; readonly path: string } | undefined {
+  const link = readAlternateLink(debugPath);
+  if (link === undefined) return undefined;
+  const { buildId } = link;
+  const indexed = index.get(buildId);
+  const local = (): string | undefined => {
+    const path = options.localPaths ? resolve(dirname(realpathSync(debugPath)), link.path) : undefined;
+    return path !== undefined && buildIdOf(path) === buildId ? path : undefined;
+  };
+  const path = indexed?.debugPath ?? indexed?.path ?? local();
+  return path === undefined ? undefined : { buildId, path };
 }
 
 /** A file that lies where the module should, or is named like it, but is another build: worth telling. */

@@ -11,11 +11,14 @@
 #   core-frame  core= index= bytes=                       one piece of a core, compressed, on stdout
 #   modules     pid= [start=]                             mapped ELF files and their build-ids
 #   module      pid= [start=] range=…                     bytes of mapped files, framed and compressed, on stdout
-#   read        [pid=] [start=] [max=] path=…             files as a process sees them, framed and compressed, on stdout
+#   read        [pid=] [start=] [max=] [total=] path=…    files as a process sees them, framed and compressed, on stdout;
+#                                                         at most max= bytes of one, total= of all that are sent
 #   recover     service= mode= [pid=] [start=] [restart=] [check=] [limit=90] [checklimit=3] [key=]
 #                                                         brings a service back; once only for each key
 #   outcome     name= [dir=] | key=                       what became of a capture or a recovery; changes nothing
 #   stop        directory=                                ends a capture that is still running there
+#   facts       [package=PATTERN…] [want=NAME…] [file=PATH…] [sysctl=NAME…] [service=NAME|MATCH…] [cores=DIR]
+#               [repository=DISTRIBUTION|URL|SUITE|KEYRING…] [refusal=]     how ready the host is; changes nothing
 #   clean       directory= | key= [deferred=]             removes what a capture, or a recovery, left; deferred=yes: of
 #                                                         a recovery that runs as soon as that ends
 #
@@ -39,9 +42,9 @@ main() {
   verb=${1:-}
   [ "$#" -gt 0 ] && shift
   case $verb in
-    find | evidence | core | modules | module | read | recover | outcome | stop | clean) run_verb "$verb" "$@" ;;
+    find | evidence | core | modules | module | read | recover | outcome | stop | clean | facts) run_verb "$verb" "$@" ;;
     core-frame) run_verb core_frame "$@" ;;
-    *) fail USAGE 2 "no verb '$verb': expected find, evidence, core, core-frame, modules, module, read, recover, outcome, stop or clean" ;;
+    *) fail USAGE 2 "no verb '$verb': expected find, evidence, core, core-frame, modules, module, read, recover, outcome, stop, clean or facts" ;;
   esac
 }
 
@@ -49,7 +52,7 @@ run_verb() {
   function=verb_$1
   shift
   service='' pid='' match='' check='' limit='' samples='' seconds='' start='' name='' dir='' reserve='' core='' index=''
-  bytes='' max='' mode='' restart='' checklimit='' directory='' key='' deferred=''
+  bytes='' max='' total='' mode='' restart='' checklimit='' directory='' key='' deferred='' cores='' refusal=''
   for argument in "$@"; do
     case $argument in
       service=*) service=${argument#*=} ;;
@@ -67,13 +70,16 @@ run_verb() {
       index=*) index=${argument#*=} ;;
       bytes=*) bytes=${argument#*=} ;;
       max=*) max=${argument#*=} ;;
+      total=*) total=${argument#*=} ;;
       mode=*) mode=${argument#*=} ;;
       restart=*) restart=${argument#*=} ;;
       checklimit=*) checklimit=${argument#*=} ;;
       directory=*) directory=${argument#*=} ;;
       key=*) key=${argument#*=} ;;
       deferred=*) deferred=${argument#*=} ;;
-      range=* | path=*) ;;
+      cores=*) cores=${argument#*=} ;;
+      refusal=*) refusal=${argument#*=} ;;
+      range=* | path=* | package=* | want=* | file=* | sysctl=* | repository=*) ;;
       *) fail USAGE 2 "unexpected argument '$argument'" ;;
     esac
   done
@@ -883,7 +889,15 @@ verb_modules() {
     # Header, program headers and, nearly always, the build-id note lie in the first page.
     printf 'module %s %s %s %s\n' "$range" "$(stat -L -c %s "$file")" "$via" "$path"
     od -An -v -w16 -tx1 -N 4096 "$file" 2>/dev/null
-  done | awk '
+  done | read_build_ids
+  need_process
+  printf 'end\n'
+}
+
+# Lines `module …`, each before the first page of that file in hex: the same lines with the build-id behind them, for ELF
+# files alone. Lines `gap …` stay.
+read_build_ids() {
+  awk '
     function finish() {
       if (head == "") return
       if (substr(bytes, 1, 8) == "7f454c46") print head, identify()
@@ -920,14 +934,14 @@ verb_modules() {
     $1 == "gap" { finish(); print; next }
     { gsub(/ /, ""); bytes = bytes $0 }
     END { finish() }'
-  need_process
-  printf 'end\n'
 }
 
 # Sets $file and $via for a mapping of $pid: through map_files, which holds deleted files too, else by path where the
 # path still leads to the very file that is mapped.
 locate_module() {
-  file=/proc/$pid/map_files/$range via=map
+  # An executable that lies at 00400000 in maps lies at 400000 here.
+  from=${range%-*} to=${range#*-}
+  file=/proc/$pid/map_files/${from#"${from%%[!0]*}"}-${to#"${to%%[!0]*}"} via=map
   [ -r "$file" ] && return 0
   file=/proc/$pid/root$path via=path
   [ -r "$file" ] && [ "$(stat -L -c %i "$file" 2>/dev/null)" = "$inode" ]
@@ -963,6 +977,7 @@ send_file() {
   [ "$#" = 5 ] || { printf 'miss %s cannot be read\n' "$1"; return; }
   [ "$4" -le "$3" ] || { printf 'miss %s has %s bytes, more than %s\n' "$1" "$4" "$3"; return; }
   sum=$(head -c "$4" "$2" 2>/dev/null | sha256sum)
+  sent=$4
   printf 'file %s %s %s %s\n' "$1" "$4" "${sum%% *}" "$5"
   head -c "$4" "$2" 2>/dev/null
   printf '\n'
@@ -973,6 +988,7 @@ send_file() {
 verb_read() {
   max=${max:-4194304}
   need_number max "$max"
+  [ -z "$total" ] || need_number total "$total"
   choose_compressor
   root=''
   # A process that is gone leaves its files: they are then read as the host sees them.
@@ -992,7 +1008,11 @@ verb_read() {
 }
 
 send_path() {
+  # What is left of the total bounds every file that is still to come.
+  if [ -n "$total" ] && [ "$total" -lt "$max" ]; then max=$total; fi
+  sent=0
   if [ -f "$root$2" ] || [ ! -f "$2" ]; then send_file "$1" "$root$2" "$max"; else send_file "$1" "$2" "$max"; fi
+  [ -z "$total" ] || total=$((total - sent))
 }
 
 # --- recover ---------------------------------------------------------------------------------------------------------
@@ -1295,6 +1315,911 @@ recovery_runs() {
   id=${id%.recover}
   [ ! -e "$directory/result" ] || return 1
   works "$(cat "$directory/shell" 2>/dev/null)" || works "$(cat "$directory/runner" 2>/dev/null)"
+}
+
+# --- facts -----------------------------------------------------------------------------------------------------------
+
+# Lines, in this order, each kind only where there is something to tell; nothing is asked twice and little is started,
+# for a fleet is asked at once.
+verb_facts() {
+  case "$*" in *"$newline"*) fail USAGE 2 'an argument has a line break' ;; esac
+  me=$(id -u)
+  # A reader that is gone is a write that fails: without this the shell would die of it before it cleans up.
+  trap '' PIPE
+  printf 'facts\n'
+  tell_access
+  tell_release
+  begin_fetching "$@"
+  tell_packages "$@"
+  tell_files "$@"
+  tell_sysctls "$@"
+  tell_disk
+  tell_left_over_cores
+  tell_pythons "$@"
+  tell_offers
+  tell_sudoers
+  tell_gdb
+  tell_repositories
+  printf 'clock %s\n' "$(date +%s.%N)"
+  printf 'end\n'
+}
+
+newline='
+'
+
+tell_access() {
+  case $me$0 in
+    0/usr/local/lib/hangar/host) printf 'access program\n' ;;
+    0*) printf 'access root\n' ;;
+    *) printf 'access none\n' ;;
+  esac
+  if [ -n "$refusal" ]; then printf 'refusal %s\n' "$refusal"; fi
+  printf 'user %s\n' "${SUDO_USER:-$(id -un)}"
+  read -r text 2>/dev/null </etc/machine-id && printf 'machine-id %s\n' "$text"
+  if [ -r /var/lib/hangar/prepared ]; then
+    while IFS= read -r text || [ -n "$text" ]; do printf 'stamp %s\n' "$text"; done </var/lib/hangar/prepared
+  fi
+}
+
+# Sets $distribution and $codename, as os-release(5) has them.
+tell_release() {
+  distribution='' codename='' version=''
+  for file in /etc/os-release /usr/lib/os-release; do
+    [ ! -r "$file" ] || break
+  done
+  while IFS= read -r text || [ -n "$text" ]; do
+    value=${text#*=}
+    value=${value#[\"\']}
+    value=${value%[\"\']}
+    case $text in
+      ID=*) distribution=$value && printf 'os-id %s\n' "$value" ;;
+      VERSION_ID=*) printf 'os-version %s\n' "$value" ;;
+      VERSION_CODENAME=*) codename=$value ;;
+      VERSION=*) version=$value ;;
+      PRETTY_NAME=*) printf 'os-name %s\n' "$value" ;;
+    esac
+  done 2>/dev/null <"$file"
+  # Older ones have it in brackets alone: `9 (stretch)`.
+  case $codename$version in *'('*')') codename=${version#*\(} codename=${codename%\)} ;; esac
+  printf 'os-codename %s\n' "$codename"
+}
+
+# `package NAME|STATUS|VERSION|ARCHITECTURE`, status as dpkg abbreviates it. Sets $installed to those lines, and $wanted.
+tell_packages() {
+  installed='' wanted=''
+  for argument in "$@"; do
+    shift
+    case $argument in
+      package=*[!A-Za-z0-9.+:*?[\]-]* | want=*[!A-Za-z0-9.+:-]*) fail USAGE 2 "'$argument' is not a package" ;;
+      want=*X.Y*)
+        name=${argument#*=} wanted="$wanted ${argument#*=}"
+        set -- "$@" "${name%%X.Y*}[23].?${name#*X.Y}" "${name%%X.Y*}[23].??${name#*X.Y}"
+        ;;
+      want=?*) set -- "$@" "${argument#*=}" && wanted="$wanted ${argument#*=}" ;;
+      package=?*) set -- "$@" "${argument#*=}" ;;
+    esac
+  done
+  if ! command -v dpkg-query >/dev/null 2>&1; then
+    gap packages 'there is no dpkg-query here' 'Hangar prepares Debian and Ubuntu hosts'
+    wanted=''
+    return
+  fi
+  # dpkg is of the architecture that it calls native.
+  # shellcheck disable=SC2016 # dpkg's own fields
+  installed=$newline$(dpkg-query -W -f '${Package}|${db:Status-Abbrev}|${Version}|${Architecture}\n' -- dpkg apt "$@" 2>/dev/null)
+  while IFS= read -r text; do
+    # What others only speak of, and a pattern fits.
+    case $text in '' | *'|'?'n '*) ;; *) printf 'package %s\n' "$text" ;; esac
+  done <<EOF
+$installed
+EOF
+  for name in "$@"; do
+    case $name in *[*?[]*) ;; *) tell_absence ;; esac
+  done
+}
+
+# Fails where $name is there.
+tell_absence() {
+  case $installed in
+    *"$newline$name|"?[!n]*) return 1 ;;
+  esac
+  printf 'package %s|un ||\n' "$name"
+}
+
+# `offered NAME VERSION` of those that are wanted and absent, `-` where no source has it. X.Y in a name stands for each
+# version of Python that runs; symbols of a package that is not there are not wanted.
+tell_offers() {
+  missing=''
+  for each in $wanted; do
+    case $each in
+      *X.Y*)
+        for version in $versions; do
+          name=${each%%X.Y*}$version${each#*X.Y}
+          case " $missing $wanted " in *" $name "*) continue ;; esac
+          case $installed in *"$newline$name|"?[!nc]*) continue ;; esac
+          tell_absence
+          missing="$missing $name"
+        done
+        ;;
+      *)
+        case $installed in *"$newline$each|"?[!nc]*) continue ;; esac
+        case $each in
+          *-dbgsym) case $installed in *"$newline${each%-dbgsym}|"?[!nc]*) ;; *) continue ;; esac ;;
+        esac
+        missing="$missing $each"
+        ;;
+    esac
+  done
+  [ -n "$missing" ] || return 0
+  command -v apt-cache >/dev/null 2>&1 || return 0
+  # What a host may get that never fetched a list, nobody knows.
+  set -- /var/lib/apt/lists/*_Packages*
+  [ -e "$1" ] || return 0
+  # shellcheck disable=SC2086 # package names
+  ask_apt policy $missing | awk -v names="$missing" '
+    /^[^ ]/ { name = $1; sub(/:$/, "", name) }
+    $1 == "Candidate:" && $2 != "(none)" { found[name] = $2 }
+    END { count = split(names, list, " "); for (i = 1; i <= count; i++) print "offered", list[i], list[i] in found ? found[list[i]] : "-" }'
+}
+
+# apt-cache keeps what it has read of the lists; as root it would write that to its own directory. Where that is up to
+# date it is used, through the link; else the new one takes the place of the link.
+ask_apt() {
+  if make_work && ! is_there "$work/pkgcache.bin"; then
+    ln -s /var/cache/apt/pkgcache.bin "$work/pkgcache.bin"
+    ln -s /var/cache/apt/srcpkgcache.bin "$work/srcpkgcache.bin"
+  fi
+  apt-cache -q -o "Dir::Cache::pkgcache=${work:+$work/pkgcache.bin}" -o "Dir::Cache::srcpkgcache=${work:+$work/srcpkgcache.bin}" "$@" 2>/dev/null
+}
+
+# A private directory $work for a moment: in memory where that is had, as a full disk is one of the things looked for.
+make_work() {
+  [ -z "$work" ] || return 0
+  for each in /run /dev/shm /tmp; do
+    work=$(mktemp -d "$each/hangar.XXXXXXXX" 2>/dev/null) && break
+  done
+  [ -n "$work" ] || return 1
+  trap 'rm -rf -- "$work"' EXIT
+  trap 'exit 24' HUP INT TERM
+}
+
+# `file KIND|MODE|OWNER|GROUP|BYTES|PATH`, `directory MODE|OWNER|PATH` of those that hold them, `target KIND|MODE|OWNER|PATH`
+# of what links lead to, `sha256 HASH  PATH`, `file-absent PATH`, `file-unreadable PATH`.
+tell_files() {
+  for argument in "$@"; do
+    shift
+    case $argument in
+      file=/*) path=${argument#file=} && set -- "$@" "$path" "${path%/*}/." ;;
+      file=*) fail USAGE 2 "'$argument' is not an absolute path" ;;
+    esac
+  done
+  # The first one, written so that nobody asks for it, tells when packages changed.
+  listed=$(stat -c '%F|%a|%U|%G|%s|%Y|%n' -- /var/lib/dpkg/./status "$@" 2>/dev/null)
+  for path in "$@"; do
+    case $path in */.) continue ;; esac
+    case $listed$newline in *"|$path$newline"*) continue ;; esac
+    if is_hidden "$path"; then printf 'file-unreadable %s\n' "$path"; else printf 'file-absent %s\n' "$path"; fi
+  done
+  set --
+  links=''
+  while IFS='|' read -r kind mode owner group bytes changed path; do
+    case $kind$path in
+      */var/lib/dpkg/./status) printf 'packages-changed %s\n' "$changed" ;;
+      */.) printf 'directory %s|%s|%s\n' "$mode" "$owner" "${path%/.}" ;;
+      regular*)
+        printf 'file %s|%s|%s|%s|%s|%s\n' "$kind" "$mode" "$owner" "$group" "$bytes" "$path"
+        if [ "$bytes" -le 1048576 ] && [ -r "$path" ]; then set -- "$@" "$path"; fi
+        ;;
+      ?*)
+        printf 'file %s|%s|%s|%s|%s|%s\n' "$kind" "$mode" "$owner" "$group" "$bytes" "$path"
+        case $kind in symbolic*) links=$links$path$newline ;; esac
+        ;;
+    esac
+  done <<EOF
+$listed
+EOF
+  [ -z "$links" ] || tell_targets
+  [ "$#" -gt 0 ] || return 0
+  sums=$(sha256sum -- "$@" 2>/dev/null)
+  while IFS= read -r text; do printf 'sha256 %s\n' "$text"; done <<EOF
+$sums
+EOF
+}
+
+tell_targets() {
+  set --
+  while IFS= read -r path; do
+    [ -z "$path" ] || set -- "$@" "$path"
+  done <<EOF
+$links
+EOF
+  found=$(stat -L -c '%F|%a|%U|%n' -- "$@" 2>/dev/null)
+  while IFS= read -r text; do
+    [ -z "$text" ] || printf 'target %s\n' "$text"
+  done <<EOF
+$found
+EOF
+}
+
+# Whether a directory above $1 is closed to us, so that it cannot be said what is there.
+is_hidden() {
+  above=$1
+  while :; do
+    above=${above%/*}
+    [ -n "$above" ] || return 1
+    if [ -d "$above/." ]; then return 1; fi
+    # Without the right to enter it, it is there and its `.` is not.
+    if [ -d "$above" ]; then return 0; fi
+  done
+}
+
+# `sysctl NAME VALUE`, `sysctl-absent NAME`; `sysctl-kept NAME VALUE` of those that a preparation has written down.
+tell_sysctls() {
+  case " $*" in *" sysctl="*) sed -n 's/^\([A-Za-z0-9_./:@-]*\) *= */sysctl-kept \1 /p' /etc/sysctl.d/60-hangar.conf 2>/dev/null ;; esac
+  for argument in "$@"; do
+    case $argument in
+      sysctl=*[!A-Za-z0-9_./:@-]* | sysctl=*..*) fail USAGE 2 "'$argument' is not a kernel setting" ;;
+      sysctl=*) name=${argument#sysctl=} ;;
+      *) continue ;;
+    esac
+    path=/proc/sys rest=$name.
+    while [ -n "$rest" ]; do
+      path=$path/${rest%%.*} rest=${rest#*.}
+    done
+    if [ ! -f "$path" ]; then
+      printf 'sysctl-absent %s\n' "$name"
+    elif IFS= read -r value 2>/dev/null <"$path"; then
+      printf 'sysctl %s %s\n' "$name" "$value"
+    else
+      gap "$name" "'$path' cannot be read" 'log in as root or with sudo'
+    fi
+  done
+}
+
+# `disk PATH|LINE`, the line as df(1) has it, of the core directory or the nearest one above it.
+tell_disk() {
+  case $cores in
+    '') return 0 ;;
+    /*[!A-Za-z0-9_./+-]* | [!/]* | *..*) fail USAGE 2 "directory '$cores' is not a plain absolute path" ;;
+  esac
+  near=$cores
+  until [ -z "$near" ] || [ -d "$near" ]; do near=${near%/*}; done
+  near=${near:-/}
+  shown=$(df -Pk -- "$near" 2>/dev/null) && printf 'disk %s|%s\n' "$near" "${shown##*"$newline"}"
+}
+
+# `core BYTES|TIME|DIRECTORY` of cores that no process on this host is at work on.
+tell_left_over_cores() {
+  [ -d "$cores" ] || return 0
+  if [ ! -r "$cores" ] || [ ! -x "$cores" ]; then
+    gap 'left-over cores' "'$cores' cannot be read" 'log in as root or with sudo'
+    return
+  fi
+  names='' found=''
+  set -- "$cores"/*/core
+  for path in "$@"; do
+    shift
+    if [ ! -f "$path" ] || [ -L "$path" ]; then continue; fi
+    set -- "$@" "$path"
+    path=${path%/core} && names="$names ${path##*/}"
+  done
+  [ "$#" -gt 0 ] || return 0
+  found=$(stat -c '%s|%Y|%n' -- "$@" 2>/dev/null)
+  # Who takes, guards or sends a core has the name of its directory in the command line; we have it in none of ours.
+  busy=$(grep -asH '' /proc/[0-9]*/cmdline | tr '\000' ' ' | names="$names" awk '
+    BEGIN { count = split(ENVIRON["names"], list, " ") }
+    { for (i = 1; i <= count; i++) if (index($0, list[i])) print list[i] }')
+  while IFS='|' read -r bytes changed path; do
+    path=${path%/core}
+    case $newline$busy$newline in *"$newline${path##*/}$newline"*) continue ;; esac
+    printf 'core %s|%s|%s\n' "$bytes" "$changed" "$path"
+  done <<EOF
+$found
+EOF
+}
+
+# `python PID USER`, `version PID X.Y`, `uses PID ROLE N`, `replaced PID PATH`, `command PID TEXT` (one line for each of
+# its lines), `memory PID ESTIMATE`, `belongs PID SERVICE`, and of the file N
+# `image N map|path|none separate|own|offered|none BUILD-ID PACKAGE PATH`, `-` for what there is none of.
+tell_pythons() {
+  versions=''
+  [ "$me" = 0 ] || gap 'processes of other users' 'only root sees what they run' 'log in as root or with sudo'
+  pythons=$(python_among "$(all_processes)")
+  [ -n "$pythons" ] || return 0
+  needs=''
+  looks=$(look_at_pythons)
+  while IFS= read -r text; do
+    case $text in
+      need\ *) needs=$needs${text#need }$newline ;;
+      *) printf '%s\n' "$text" ;;
+    esac
+  done <<EOF
+$looks
+EOF
+  files=''
+  for each in $pythons; do files="$files /proc/$each/cmdline"; done
+  # shellcheck disable=SC2086 # numbers
+  commands=$(grep -asH '' $files | tr '\000\r\t' '   ' | awk '
+    { at = index($0, ":"); split($0, path, "/"); text = substr($0, at + 1, 4096); sub(/ +$/, "", text); print "command", path[3], text }')
+  printf '%s\n' "$commands"
+  for pid in $pythons; do
+    printf 'memory %s ' "$pid"
+    estimate
+    printf '\n'
+  done
+  for argument in "$@"; do
+    case $argument in service=*) tell_members "${argument#service=}" ;; esac
+  done
+  tell_images
+}
+
+look_at_pythons() {
+  links='' files=''
+  for each in $pythons; do links="$links /proc/$each /proc/$each/exe" files="$files /proc/$each/maps"; done
+  {
+    # shellcheck disable=SC2086,SC2012 # numbers; ls prints what the links say
+    ls -ld $links 2>/dev/null
+    # shellcheck disable=SC2086 # numbers
+    grep -sH ' /' $files
+  } | awk '
+    /^[dl]/ {
+      if (!match($0, /\/proc\/[0-9]+/)) next
+      pid = substr($0, RSTART + 6, RLENGTH - 6); rest = substr($0, RSTART + RLENGTH)
+      if (rest == "") user[pid] = $3
+      else if (rest ~ /^\/exe -> /) exe[pid] = substr(rest, 9)
+      next
+    }
+    {
+      split($1, words, "/"); pid = words[3]; range = substr($1, index($1, ":") + 1)
+      if ($5 == 0) next
+      path = $0; sub(/^[^ ]+ [^ ]+ [^ ]+ [^ ]+ [0-9]+ +/, "", path)
+      plain = path; gone = sub(/ \(deleted\)$/, "", plain)
+      if (!(pid in seen)) { seen[pid] = 1; order[++count] = pid }
+      # What a program makes for itself and removes at once is no program that was replaced.
+      if (gone && $2 ~ /x/ && plain !~ /^\/(memfd:|dev\/|SYSV|tmp\/|var\/tmp\/)/ && !((pid, plain) in told)) {
+        told[pid, plain] = 1; replaced[++lost] = pid " " plain
+      }
+      name = plain; sub(/.*\//, "", name)
+      role = ""
+      if (path == exe[pid]) { role = "executable"; if (name ~ /^python[23]\.[0-9]+/) tell(pid, name, 2) }
+      else if (name ~ /^libpython[0-9].*\.so/) { role = "libpython"; tell(pid, name, 3) }
+      else if (name ~ /^mod_wsgi.*\.so/) role = "mod_wsgi"
+      else if (match(plain, /\/python[23]\.[0-9]+\/lib-dynload\//)) tell(pid, substr(plain, RSTART, RLENGTH), 1)
+      if (role == "" || $3 !~ /^0+$/) next
+      key = $4 " " $5 " " path
+      if (!(key in number)) { number[key] = ++images; need[images] = pid " " range " " $5 " " path }
+      if (!((pid, key) in used)) { used[pid, key] = 1; uses[++u] = pid " " role " " number[key] }
+    }
+    function tell(pid, text, weight) {
+      if (weight <= known[pid] || !match(text, /[23]\.[0-9]+/)) return
+      known[pid] = weight; version[pid] = substr(text, RSTART, RLENGTH)
+    }
+    END {
+      for (i = 1; i <= count; i++) {
+        pid = order[i]
+        print "python", pid, user[pid]
+        if (pid in version) print "version", pid, version[pid]
+      }
+      for (i = 1; i <= u; i++) print "uses", uses[i]
+      for (i = 1; i <= lost; i++) print "replaced", replaced[i]
+      for (i = 1; i <= images; i++) print "need", i, need[i]
+    }'
+}
+
+# Those of $pythons that belong to the service, given as `NAME|MATCH`, whether or not they are what `match` is after:
+# who restarts the service restarts them.
+tell_members() {
+  service=${1%%|*} match=''
+  case $1 in *'|'*) match=${1#*|} ;; esac
+  # Who does not run is no failure here.
+  members=$(
+    exec 2>/dev/null
+    need_service
+    find_members
+    printf '%s\n' "$members"
+  )
+  for each in $pythons; do
+    case $newline$members$newline in *"$newline$each$newline"*) printf 'belongs %s %s\n' "$each" "$service" ;; esac
+  done
+}
+
+# The files of $needs, lines `N PID RANGE INODE PATH`.
+tell_images() {
+  identities=$(while read -r number pid range inode path; do
+    [ -n "$number" ] && locate_module || continue
+    printf 'module %s %s\n' "$number" "$via"
+    od -An -v -w16 -tx1 -N 4096 "$file" 2>/dev/null
+  done <<EOF | read_build_ids
+$needs
+EOF
+  )
+  find_owners
+  images='' missing=''
+  while read -r number pid range inode path; do
+    [ -n "$number" ] || continue
+    path=${path% (deleted)} via=none id=- symbols=none package=-
+    while read -r _ each how what; do
+      if [ "$each" = "$number" ]; then via=$how id=$what; fi
+    done <<EOF
+$identities
+EOF
+    case $id in *[!0-9a-f]*) id=- ;; esac
+    find_owner
+    case $package in *python[23].*) note_version "${package##*python}" ;; esac
+    if [ "$id" != - ] && [ -e "/usr/lib/debug/.build-id/${id%"${id#??}"}/${id#??}.debug" ]; then
+      symbols=separate
+    elif [ "$via" != none ] && has_symbols; then
+      symbols=own
+    else
+      missing="$missing $id|$package"
+    fi
+    images="$images$number $via $symbols $id $package $path$newline"
+  done <<EOF
+$needs
+EOF
+  offers=''
+  [ -z "$missing" ] || find_offers
+  while read -r number via symbols id package path; do
+    [ -n "$number" ] || continue
+    case "$symbols $offers " in "none "*" $id|$package "*) symbols=offered ;; esac
+    printf 'image %s %s %s %s %s %s\n' "$number" "$via" "$symbols" "$id" "$package" "$path"
+  done <<EOF
+$images
+EOF
+}
+
+# $versions: those of Python that run from a package.
+note_version() {
+  case " $versions " in *" ${1%%[!0-9.]*} "*) ;; *) versions="$versions ${1%%[!0-9.]*}" ;; esac
+}
+
+# $owners: lines `…/PACKAGE.list:PATH` of the files that are the host's own, not those of a container. dpkg-query -S reads
+# all of its lists line by line, which takes several times as long as to look for a few lines in them; it is asked where
+# they are not where it keeps them today.
+find_owners() {
+  owners='' foreign=''
+  command -v dpkg-query >/dev/null 2>&1 || return 0
+  set -- /.
+  while read -r number pid range inode path; do
+    [ -z "$number" ] || set -- "$@" "/proc/$pid/root/."
+  done <<EOF
+$needs
+EOF
+  roots=$(stat -L -c '%d:%i|%n' -- "$@" 2>/dev/null)
+  ours=${roots%%|*}
+  set --
+  while read -r number pid range inode path; do
+    path=${path% (deleted)}
+    case $path in '' | *[!A-Za-z0-9_./+:~@-]*) continue ;; esac
+    case $newline$roots$newline in
+      # Packages name a file as they shipped it, /lib or /usr/lib, whatever the merged directories say now.
+      *"$newline$ours|/proc/$pid/root/.$newline"*) set -- "$@" "$path" "${path#/usr}" ;;
+      *) foreign="$foreign $number " ;;
+    esac
+  done <<EOF
+$needs
+EOF
+  [ "$#" -gt 0 ] || return 0
+  count=$#
+  for path in "$@"; do set -- "$@" -e "$path"; done
+  shift "$count"
+  owners=$(grep -sHxF "$@" /var/lib/dpkg/info/*.list)
+  [ -z "$owners" ] || return 0
+  for argument in "$@"; do
+    shift
+    case $argument in /*) set -- "$@" "$argument" ;; esac
+  done
+  owners=$(dpkg-query -S -- "$@" 2>/dev/null | sed -n '/^diversion /d; s/^\([^:,]*\).*: \//\1.list:\//p')
+}
+
+# Sets $package of $path.
+find_owner() {
+  case $foreign in *" $number "*) return 0 ;; esac
+  while IFS= read -r text; do
+    case $text in
+      *".list:$path" | *".list:${path#/usr}")
+        package=${text%%.list:*}
+        package=${package##*/}
+        package=${package%:*}
+        ;;
+    esac
+  done <<EOF
+$owners
+EOF
+}
+
+# Whether the file that is mapped has a symbol table or DWARF of its own: its section names say (elf(5)).
+has_symbols() {
+  locate_module || return 1
+  # shellcheck disable=SC2046 # numbers
+  set -- $(od -An -v -tu1 -N 64 "$file" 2>/dev/null)
+  # Only in the byte order of the machines that we know.
+  if [ "$#" != 64 ] || [ "$6" != 1 ]; then return 1; fi
+  if [ "$5" = 2 ]; then
+    table=$((${41} | ${42} << 8 | ${43} << 16 | ${44} << 24 | ${45} << 32)) word=8
+    at=$((table + (${59} | ${60} << 8) * (${63} | ${64} << 8) + 24))
+  else
+    table=$((${33} | ${34} << 8 | ${35} << 16 | ${36} << 24)) word=4
+    at=$((table + (${47} | ${48} << 8) * (${51} | ${52} << 8) + 16))
+  fi
+  [ "$table" != 0 ] || return 1
+  # shellcheck disable=SC2046 # numbers
+  set -- $(od -An -v -tu"$word" -j "$at" -N $((2 * word)) "$file" 2>/dev/null)
+  if [ "$#" != 2 ] || [ "$2" -gt 65536 ]; then return 1; fi
+  case $(od -An -v -tx1 -j "$1" -N "$2" "$file" 2>/dev/null | tr -d ' \n') in
+    # .symtab, .debug_info, each between two zeros
+    *002e73796d74616200* | *002e64656275675f696e666f00*) return 0 ;;
+  esac
+  return 1
+}
+
+# $offers: those of $missing (`BUILD-ID|PACKAGE`) whose symbols the host's sources have, by a debug package of the same
+# version, else by the build-ids that the lists name.
+find_offers() {
+  command -v apt-cache >/dev/null 2>&1 || return 0
+  set --
+  for each in $missing; do
+    package=${each#*|}
+    case $package in
+      -) ;;
+      *python[23].*)
+        minor=${package##*python}
+        set -- "$@" "$package" "$package-dbgsym" "$package-dbg" "python${minor%%[!0-9.]*}-dbg"
+        ;;
+      *) set -- "$@" "$package" "$package-dbgsym" "$package-dbg" ;;
+    esac
+  done
+  if [ "$#" -gt 0 ]; then
+    # shellcheck disable=SC2016 # dpkg's own fields
+    owning=$(dpkg-query -W -f '${Package} ${Version}\n' -- "$@" 2>/dev/null)
+    offered=$(ask_apt madison "$@" | awk -F ' *[|] *' '{ sub(/^ */, "", $1); print $1, $2 }')
+    for each in $missing; do
+      package=${each#*|}
+      while read -r name version; do
+        [ "$name" = "$package" ] || continue
+        minor=${package##*python}
+        case $newline$offered$newline in
+          *"$newline$package-dbgsym $version$newline"* | *"$newline$package-dbg $version$newline"* | *"${newline}python${minor%%[!0-9.]*}-dbg $version$newline"*)
+            offers="$offers $each"
+            ;;
+        esac
+      done <<EOF
+$owning
+EOF
+    done
+  fi
+  ids=''
+  for each in $missing; do
+    case " $offers " in *" $each "*) continue ;; esac
+    case $each in -*) ;; *) ids="$ids ${each%%|*}" ;; esac
+  done
+  [ -n "$ids" ] || return 0
+  set --
+  for path in /var/lib/apt/lists/*_Packages*; do
+    if [ -r "$path" ]; then set -- "$@" "$path"; fi
+  done
+  [ "$#" -gt 0 ] || return 0
+  named=$(read_lists "$@" | grep '^Build-Ids:' | awk -v ids="$ids" '
+    BEGIN { count = split(ids, list, " "); for (i = 1; i <= count; i++) sought[list[i]] = 1 }
+    { for (i = 2; i <= NF; i++) if ($i in sought) print $i }')
+  for each in $missing; do
+    case $newline$named$newline in *"$newline${each%%|*}$newline"*) offers="$offers $each" ;; esac
+  done
+}
+
+# apt's lists, whichever way they are compressed.
+read_lists() {
+  if [ -x "$apt_helper" ]; then
+    "$apt_helper" cat-file "$@" 2>/dev/null
+  else
+    cat "$@"
+  fi
+}
+
+apt_helper=/usr/lib/apt/apt-helper
+
+# `sudoers yes|no TEXT`: whether visudo takes them.
+tell_sudoers() {
+  if [ "$me" != 0 ]; then
+    gap sudoers 'only root reads them' 'log in as root or with sudo'
+    return
+  fi
+  command -v visudo >/dev/null 2>&1 || return 0
+  if said=$(visudo -c 2>&1); then verdict=yes; else verdict=no; fi
+  say "sudoers $verdict" "$said"
+}
+
+# $1 and the text on one line.
+say() {
+  line=$1
+  while IFS= read -r text; do line="$line $text"; done <<EOF
+$2
+EOF
+  printf '%s\n' "$line"
+}
+
+# `gdb yes|no`: whether it runs Python, tried. Without its own Python files it starts in half the time; where that does
+# not do, or those files are not at their place, it is tried as it is.
+tell_gdb() {
+  command -v gdb >/dev/null 2>&1 || return 0
+  verdict=no
+  if [ -r /usr/share/gdb/python/gdb/__init__.py ] && runs_python -data-directory /nonexistent; then
+    verdict=yes
+  elif runs_python; then
+    verdict=yes
+  fi
+  printf 'gdb %s\n' "$verdict"
+}
+
+runs_python() {
+  [ "$(HOME=/nonexistent timeout 10 gdb -nx -batch "$@" -iex 'set auto-load off' -ex 'python print(6 * 7)' 2>/dev/null)" = 42 ]
+}
+
+# Begins to fetch what the repositories say of themselves, side by side, while the rest is looked at. $repositories has a
+# line `ROLE|URL|SUITE|KEYRING` for each.
+begin_fetching() {
+  work='' repositories=''
+  source=$(first_source)
+  [ -z "$source" ] || repositories="release|${source% *}|${source#* }|"
+  for argument in "$@"; do
+    case $argument in repository=*) ;; *) continue ;; esac
+    IFS='|' read -r only url suite keyring <<EOF
+${argument#repository=}
+EOF
+    if [ -n "$only" ] && [ "$only" != "$distribution" ]; then continue; fi
+    case $suite in *CODENAME*) suite=${suite%%CODENAME*}$codename${suite#*CODENAME} ;; esac
+    repositories="$repositories${repositories:+$newline}symbols|$url|$suite|$keyring"
+  done
+  [ -n "$repositories" ] || return 0
+  if ! make_work; then
+    gap repositories 'there is no room for a temporary file' 'make room in /tmp there'
+    repositories=''
+    return
+  fi
+  fetch_releases >/dev/null 2>&1 &
+  fetching=$!
+}
+
+# `URL SUITE` of the apt source that the host installs from: the first of its release, else the first (sources.list(5)).
+first_source() {
+  set -- /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources
+  for file in "$@"; do
+    shift
+    if [ -r "$file" ]; then set -- "$@" "$file"; fi
+  done
+  [ "$#" -gt 0 ] || return 0
+  awk -v codename="$codename" '
+    function take(url, suite) {
+      if (url ~ /^cdrom:/ || url == "" || suite == "") return
+      sub(/\/+$/, "", url)
+      if (any == "") any = url " " suite
+      if (best == "" && suite == codename) best = url " " suite
+    }
+    function settle(    i, count, urls, suites) {
+      if ((" " value["types"] " ") ~ / deb / && tolower(value["enabled"]) !~ /^ *(no|false|without|off|disable)/) {
+        split(value["uris"], urls, " "); count = split(value["suites"], suites, " ")
+        for (i = 1; i <= count; i++) take(urls[1], suites[i])
+      }
+      split("", value); field = ""
+    }
+    FNR == 1 { settle() }
+    /^[ \t]*#/ { next }
+    /^[ \t]*$/ { settle(); next }
+    /^[ \t]*deb[ \t]/ && field == "" { sub(/\[[^]]*\]/, ""); take($2, $3); next }
+    /^[A-Za-z-]+:/ { field = tolower(substr($0, 1, index($0, ":") - 1)); value[field] = substr($0, index($0, ":") + 1); next }
+    field != "" { value[field] = value[field] " " $0 }
+    END { settle(); print best != "" ? best : any }' "$@"
+}
+
+# In the background: $work/N.InRelease of the Nth repository, else N.Release and N.Release.gpg; $work/errors has lines
+# `URL REASON`.
+fetch_releases() {
+  number=0
+  set --
+  while IFS='|' read -r role url suite keyring; do
+    number=$((number + 1))
+    case $url in mirror*) resolve_mirror ;; esac
+    choose_folder
+    printf '%s\n' "$folder" >"$work/$number.folder"
+    [ "$folder" != "${folder#/}" ] || set -- "$@" "$folder/InRelease" "$work/$number.InRelease"
+  done <<EOF
+$repositories
+EOF
+  [ "$#" = 0 ] || download "$@"
+  number=0
+  set --
+  while IFS='|' read -r role url suite keyring; do
+    number=$((number + 1))
+    read -r folder <"$work/$number.folder"
+    # Without one of the newer kind there are two files.
+    while read -r url reason; do
+      case "$url $reason" in
+        "$folder/InRelease "*404* | "$folder/InRelease "*'not found'*)
+          set -- "$@" "$folder/Release" "$work/$number.Release" "$folder/Release.gpg" "$work/$number.Release.gpg"
+          ;;
+      esac
+    done 2>/dev/null <"$work/errors"
+  done <<EOF
+$repositories
+EOF
+  [ "$#" = 0 ] || download "$@"
+}
+
+# Sets $folder of $url and $suite: a path where it is on this host.
+choose_folder() {
+  case $suite in
+    */) folder=$url/${suite%/} ;;
+    *) folder=$url/dists/$suite ;;
+  esac
+  case $folder in file:*) folder=${folder#file:} ;; *) return 0 ;; esac
+  while case $folder in //*) true ;; *) false ;; esac do folder=${folder#/}; done
+}
+
+# $url becomes the first mirror of the list that it names (apt-transport-mirror(1)).
+resolve_mirror() {
+  list=${url#mirror+}
+  case $list in
+    file:*) list=${list#file:} ;;
+    *)
+      download "$(printf '%s\n' "$list" | sed 's/^mirror:/http:/')" "$work/mirrors"
+      list=$work/mirrors
+      ;;
+  esac
+  found=$(sed -n 's/^[[:space:]]*\([a-z][a-z+]*:[^[:space:]]*\).*/\1/p' "$list" 2>/dev/null)
+  url=${found%%"$newline"*}
+  url=${url:-${list}}
+  url=${url%/}
+}
+
+# Pairs of URL and file; what fails has no file, and a line in $work/errors. apt's own program knows apt's proxies and
+# logins, and fetches all at once.
+download() {
+  if [ -x "$apt_helper" ]; then
+    count=$(($# / 2))
+    while [ "$count" -gt 0 ]; do
+      # A third one would be a hash.
+      set -- "$@" "$1" "$2" ''
+      shift 2
+      count=$((count - 1))
+    done
+    timeout -k 1 6 "$apt_helper" -q -o Acquire::http::Timeout=5 -o Acquire::https::Timeout=5 -o Acquire::Retries=0 \
+      -o APT::Sandbox::User=root download-file "$@" 2>"$work/said"
+    case $? in 124 | 137) drop_halves "$@" ;; esac
+    sed -n 's/^[EW]: Failed to fetch \([^ ]*\) */\1 /p' "$work/said" >>"$work/errors"
+    return
+  fi
+  while [ "$#" -ge 2 ]; do
+    {
+      if command -v curl >/dev/null 2>&1; then
+        said=$(curl -sSfL --max-time 5 -o "$2" -- "$1" 2>&1)
+      else
+        said=$(timeout 5 wget -q -T 5 -O "$2" "$1" 2>&1)
+      fi || {
+        rm -f -- "$2"
+        printf '%s %s\n' "$1" "${said:-no answer}" >>"$work/errors"
+      }
+    } &
+    shift 2
+  done
+  wait
+}
+
+# Cut off in the middle: what has no end was not fetched.
+drop_halves() {
+  while [ "$#" -ge 3 ]; do
+    case $(tail -n 1 -- "$2" 2>/dev/null) in
+      '-----END PGP SIGNATURE-----') ;;
+      *)
+        rm -f -- "$2"
+        printf '%s no answer within 5 s\n' "$1" >>"$work/errors"
+        ;;
+    esac
+    shift 3
+  done
+}
+
+# `repository ROLE yes|no valid|invalid|unchecked|URL|SUITE|KEYRING|SAID`, yes: it answered; and once for each keyring
+# `keyring BASE64 PATH`.
+tell_repositories() {
+  [ -n "$repositories" ] || return 0
+  wait "$fetching"
+  number=0 told=$newline
+  while IFS='|' read -r role url suite keyring; do
+    number=$((number + 1)) signature=unchecked said=''
+    judge_repository
+    printf 'repository %s %s %s|%s|%s|%s|%s\n' "$role" "$reached" "$signature" "$url" "$suite" "$keyring" "$said"
+    case $told in *"$newline$keyring$newline"*) continue ;; esac
+    told=$told$keyring$newline
+    if [ -z "$keyring" ] || [ ! -r "$keyring" ]; then continue; fi
+    text=$(head -c 262145 -- "$keyring" | base64 -w 0)
+    [ "${#text}" -gt 349528 ] || printf 'keyring %s %s\n' "$text" "$keyring"
+  done <<EOF
+$repositories
+EOF
+}
+
+# Sets $reached, $signature and $said.
+judge_repository() {
+  read -r folder <"$work/$number.folder"
+  place=$work/$number.
+  case $folder in /*) place=$folder/ ;; esac
+  reached=yes
+  if [ -s "${place}InRelease" ]; then
+    set -- "${place}InRelease"
+  elif [ -s "${place}Release" ]; then
+    set -- "${place}Release.gpg" "${place}Release"
+  else
+    reached=no said="'$folder/InRelease' cannot be fetched"
+    case $folder in /*) said="there is no '$folder/InRelease'" ;; esac
+    while read -r url_ reason; do
+      case $url_ in "$folder/InRelease") said=$reason ;; esac
+    done 2>/dev/null <"$work/errors"
+    return
+  fi
+  [ "$role" = symbols ] || return 0
+  if [ ! -r "$keyring" ]; then
+    said="there is no keyring '$keyring'"
+    return
+  fi
+  signer=$keyring
+  read -r text <"$keyring"
+  case $text in '-----BEGIN '*) dearmour ;; esac
+  if [ ! -e "$1" ]; then
+    signature=invalid said='it is not signed'
+  elif command -v gpgv >/dev/null 2>&1; then
+    ask_gpgv "$@"
+  elif command -v sqv >/dev/null 2>&1; then
+    ask_sqv "$@"
+  else
+    said='neither gpgv nor sqv is here to check it'
+  fi
+}
+
+# gpgv takes binary keyrings alone.
+dearmour() {
+  signer=$work/keyring
+  awk '
+    /^-----END/ { body = begun = 0 }
+    body && !/^=/ { print }
+    begun && /^[ \t\r]*$/ { body = 1 }
+    /^-----BEGIN PGP PUBLIC KEY BLOCK-----/ { begun = 1 }' "$keyring" | tr -d '\r' | base64 -d >"$signer" 2>/dev/null
+}
+
+# One good signature will do, a bad one never does; as apt judges (gnupg, doc/DETAILS: GOODSIG and its kin).
+ask_gpgv() {
+  status=$newline$(gpgv --status-fd 1 --keyring "$signer" "$@" 2>/dev/null)
+  signature=invalid
+  for word in BADSIG GOODSIG REVKEYSIG EXPKEYSIG EXPSIG ERRSIG NODATA; do
+    case $status in *"$newline[GNUPG:] $word "*) ;; *) continue ;; esac
+    text=${status#*"$newline[GNUPG:] $word "}
+    text=${text%%"$newline"*}
+    case $word in
+      BADSIG) said="bad signature of $text" ;;
+      GOODSIG) signature=valid said="good signature of $text" ;;
+      REVKEYSIG) said="signed by the revoked key $text" ;;
+      EXPKEYSIG) said="signed by the expired key $text" ;;
+      EXPSIG) said="the signature of $text has expired" ;;
+      ERRSIG) said="signed by the key ${text%% *}, which the keyring does not have" ;;
+      *) said='it is not signed' ;;
+    esac
+    return
+  done
+  said='gpgv finds no signature'
+}
+
+ask_sqv() {
+  if [ "$#" = 1 ]; then
+    set -- --cleartext --output "$work/text" "$1"
+  else
+    set -- --signature-file "$1" "$2"
+  fi
+  rm -f -- "$work/text"
+  if said=$(sqv --keyring "$signer" "$@" 2>&1); then
+    signature=valid said="good signature of $said"
+  else
+    signature=invalid
+  fi
+  said=$(printf '%s' "$said" | tr '\n\r' '  ')
 }
 
 # --- shared ----------------------------------------------------------------------------------------------------------

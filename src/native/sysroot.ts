@@ -1,8 +1,9 @@
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
+import type { BuildId } from '../corefile/build-id.ts';
 import { readElfFile } from '../corefile/elf-file.ts';
 import { formatAddress } from '../corefile/memory.ts';
-import type { Module } from '../corefile/module.ts';
+import type { Module, ModuleFile } from '../corefile/module.ts';
 import type { NativeGap } from './stacks.ts';
 
 /** A directory in which a debugger finds the core and each module under the names that it looks for. */
@@ -33,8 +34,8 @@ const directories = [sysrootParts.files, sysrootParts.debug, sysrootParts.soname
 
 /**
  * Where each found module has to lie: under its link_map name and its mapped path (gdb manual, `set sysroot`), under
- * `.build-id/xx/rest` and `rest.debug` (gdb manual, "Debugging Information in Separate Files"), and under its bare name
- * when that is all that the dynamic linker had. Names come from the core: they stay inside the directory.
+ * `.build-id/xx/rest` and `rest.debug` (gdb manual, "Debugging Information in Separate Files"; what debug files have in
+ * common is looked for there too), and under its bare name when that is all that the dynamic linker had. Names come from the core: they stay inside the directory.
  */
 export function planSysroot(core: string, modules: readonly Module[]): Sysroot {
   const links = new Map<string, string>([[sysrootParts.core, core]]);
@@ -45,6 +46,8 @@ export function planSysroot(core: string, modules: readonly Module[]): Sysroot {
     if (module.isExecutable) executable ??= inSysroot(module.path ?? module.name);
     if (module.file.debugPath !== undefined && module.buildId !== undefined)
       links.set(`${buildIdPlace(module.buildId)}.debug`, module.file.debugPath);
+    const { alternate } = module.file;
+    if (alternate !== undefined) links.set(`${buildIdPlace(alternate.buildId)}.debug`, alternate.path);
   }
   const fitting = withoutNested(links);
   return {
@@ -89,10 +92,18 @@ export function verifyModules(modules: readonly Module[]): {
       gaps.push({ what: `native symbols of ${module.name}`, why, fix: 'give the modules that ran: --modules DIR' });
       return { ...module, file: { status: 'mismatched', path: file.path, ...(found && { found }) } };
     }
-    if (file.debugPath === undefined || readElfFile(file.debugPath)?.buildId === module.buildId) return module;
-    return { ...module, file: { status: 'found', path: file.path } };
+    return { ...module, file: verifySymbols(file, module.buildId) };
   });
   return { modules: verified, gaps };
+}
+
+/** Symbols that are not, or no longer, of the module's build-id are left out as if they were not there. */
+function verifySymbols(file: ModuleFile & { readonly status: 'found' }, buildId: BuildId): ModuleFile {
+  const { path, debugPath, alternate } = file;
+  if (debugPath === undefined || readElfFile(debugPath)?.buildId !== buildId) return { status: 'found', path };
+  if (alternate === undefined || readElfFile(alternate.path)?.buildId !== alternate.buildId)
+    return { status: 'found', path, debugPath };
+  return file;
 }
 
 function placesOf(module: Module): readonly string[] {

@@ -79,6 +79,22 @@ export const sourceRecordSchema = z.array(
 );
 export type SourceRecord = z.infer<typeof sourceRecordSchema>;
 
+/** What was fetched of the debug files that the host has, for the modules that stacks lead through. */
+export const debugFilesSchema = z.object({
+  files: z.array(
+    z.object({
+      buildId: z.string(),
+      /** On the host. */
+      path: z.string(),
+      /** Absent: it could not be had. */
+      bytes: z.number().exactOptional(),
+      why: z.string().exactOptional(),
+    }),
+  ),
+  /** Compressed. */
+  sentBytes: z.number(),
+});
+
 /** What became of the service. */
 export const recoverySchema = z.object({
   mode: z.enum(['service', 'worker']),
@@ -101,6 +117,7 @@ export const records = {
   modules: 'modules',
   recovery: 'recovery',
   sources: 'sources',
+  debugFiles: 'debug-files',
   report: 'report',
   evidence: 'evidence.txt',
 } as const;
@@ -124,7 +141,9 @@ export async function subjectOf(folder: CaseFolder, state: string): Promise<Subj
   const modules = await folder.readRecord(records.modules, modulesSchema);
   const recovery = await folder.readRecord(records.recovery, recoverySchema);
   const sources = await folder.readRecord(records.sources, sourceRecordSchema);
-  const evidence = await evidenceOf(folder, modules?.gaps ?? []);
+  const debugFiles = await folder.readRecord(records.debugFiles, debugFilesSchema);
+  const gaps = [...(modules?.gaps ?? []), ...debugFileGaps(debugFiles)];
+  const evidence = await evidenceOf(folder, gaps);
   const store = openSourceStore(state);
   return {
     core: folder.corePath,
@@ -171,11 +190,14 @@ function noticeOf(recovery: RecoveryRecord | undefined): { readonly notice?: str
   return { notice: `${recovery.service || 'The service'} IS STILL DOWN: ${recovery.why ?? 'its restart failed'}.` };
 }
 
-async function evidenceOf(
-  folder: CaseFolder,
-  moduleGaps: ProcessEvidence['gaps'],
-): Promise<ProcessEvidence | undefined> {
+function debugFileGaps(record: z.infer<typeof debugFilesSchema> | undefined): ProcessEvidence['gaps'] {
+  return (record?.files ?? []).flatMap(({ path, why }) =>
+    why === undefined ? [] : [{ what: `debug symbols: ${path}`, why }],
+  );
+}
+
+async function evidenceOf(folder: CaseFolder, fileGaps: ProcessEvidence['gaps']): Promise<ProcessEvidence | undefined> {
   const transcript = await folder.readText(records.evidence);
   const evidence = transcript === undefined ? undefined : readEvidence(transcript);
-  return evidence && { ...evidence, gaps: [...evidence.gaps, ...moduleGaps] };
+  return evidence && { ...evidence, gaps: [...evidence.gaps, ...fileGaps] };
 }

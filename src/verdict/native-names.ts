@@ -66,6 +66,11 @@ export function isSystemModule(module: string | undefined): boolean {
   );
 }
 
+/** What only passes a call on from Python to a C library of somebody else's. */
+function isBridgeModule(module: string | undefined): boolean {
+  return module !== undefined && /(?:^|\/)(?:_ctypes|_cffi_backend|libffi)[-.][^/]*$/.test(module);
+}
+
 /** How CPython names the C functions that Python code calls: builtins, methods, pattern matching. */
 const calledFunction =
   /^(?:builtin_|_?sre_|SRE\(|_sre_|pattern_|_*PyCFunction|cfunction_|method_vectorcall|time_|EVP_|_hashlib|itertools_|zlib_|_json|scan_once|_pickle|list_sort|listsort|list_extend|deque_|math_)/;
@@ -104,10 +109,11 @@ const quick = new Set(
 export function runningNative(frames: readonly NativeFrame[], pythonVersion: string): string | undefined {
   const end = frames.findIndex(frame => isEvaluator(frame, pythonVersion));
   const inner = frames.slice(0, end < 0 ? frames.length : end);
-  const foreign = inner.findLast(
+  const foreign = inner.filter(
     ({ module }) => module !== undefined && !isInterpreterModule(module) && !isSystemModule(module),
   );
-  if (foreign !== undefined) return nameOf(foreign);
+  const entered = foreign.findLast(({ module }) => !isBridgeModule(module)) ?? foreign.at(-1);
+  if (entered !== undefined) return nameOf(entered);
   const called = inner.filter(({ function: name }) => name !== undefined && calledFunction.test(plainName(name)));
   const named =
     called.find(({ function: name }) => !glue.test(name ?? '')) ??

@@ -6,6 +6,10 @@ const needed = {
   gcc: 'gcc',
   mmdebstrap: 'mmdebstrap',
   zstd: 'zstd',
+  binutils: 'objcopy',
+  dwz: 'dwz',
+  gpg: 'gpg',
+  'gpg-agent': 'gpg-agent',
   'openssh-server': '/usr/sbin/sshd',
   'openssh-client': 'ssh',
   bubblewrap: 'bwrap',
@@ -17,6 +21,7 @@ const needed = {
   iptables: 'iptables',
   procps: 'ps',
   strace: 'strace',
+  systemd: 'systemd-analyze',
 } as const;
 
 /** Installs the Debian packages that the tests need and this machine lacks; without root says which to install. */

@@ -1,13 +1,13 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { type AnalysisOptions, analyze, type Subject } from '../../analyze.ts';
-import { indexElfFiles } from '../../corefile/index-files.ts';
+import { indexElfFiles, joinIndexes } from '../../corefile/index-files.ts';
 import { HangarError } from '../../errors.ts';
 import { renderReport } from '../../report/render.ts';
 import { directorySources } from '../../steps/source-lookup.ts';
 import { storedModules } from '../../steps/stored-modules.ts';
 import type { GlobalOptions, Io } from '../io.ts';
-import { printResult } from '../output.ts';
+import { printResult, reportFormat } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
 import { showProgress } from '../progress.ts';
 
@@ -41,7 +41,7 @@ export const analyzeCommand: CommandSpec = {
         analysisOptions(asked, options, io, text => progress.line(`analyze: ${text}`)),
       );
       progress.end();
-      printResult(renderReport(report, options.format), options, io);
+      printResult(renderReport(report, reportFormat(options)), options, io);
       return 0;
     } finally {
       progress.end();
@@ -70,7 +70,7 @@ function analysisOptions(
 ): AnalysisOptions {
   const dirs = modules.map(dir => resolve(cwd, dir));
   return {
-    findFiles: wanted => new Map([...storedModules(state, wanted), ...indexElfFiles(dirs)]),
+    findFiles: wanted => joinIndexes(storedModules(state, wanted), indexElfFiles(dirs)),
     searched: dirs,
     native,
     hash,

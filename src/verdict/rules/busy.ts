@@ -57,9 +57,18 @@ function nativeOf({ native, pythonVersion, running, runningModule, onCpu, gil }:
   return onCpu && isForeign ? (running ?? `code of ${runningModule}`) : undefined;
 }
 
+/** Function, file and line as far as they are known, and the module. */
+function whereOf({ native: [frame], pc, running, runningModule }: JudgedThread): string {
+  const { file, line } = frame?.pc === pc ? frame : {};
+  const place = file === undefined || line === undefined ? undefined : `(${file}:${line})`;
+  const called = [running, place].filter(Boolean).join(' ');
+  if (runningModule === undefined) return called;
+  return called === '' ? runningModule : `${called} of ${runningModule}`;
+}
+
 function busyEvidence(thread: JudgedThread): readonly Evidence[] {
-  const { pc, running, runningModule, gil, onCpu } = thread;
-  const where = [running, runningModule && `of ${runningModule}`].filter(Boolean).join(' ');
+  const { pc, gil, onCpu } = thread;
+  const where = whereOf(thread);
   return [
     ...sampledEvidence(thread),
     ...evidenceOf(thread, [
