@@ -29,6 +29,8 @@ export interface HostFacts {
   readonly files: ReadonlyMap<string, FileFact>;
   /** Those that were asked for, by name; undefined: this kernel has none of that name. */
   readonly sysctls: ReadonlyMap<string, string | undefined>;
+  /** What stands in our file of kernel settings, and so outlives the next boot. */
+  readonly keptSysctls: ReadonlyMap<string, string>;
   /** Where cores lie, or the nearest directory above it that is there. */
   readonly disk?: { readonly path: string; readonly freeBytes: number; readonly totalBytes: number };
   /** Processes that run Python. */
@@ -50,8 +52,8 @@ export interface PackageFact {
   /** Absent where it is not installed. */
   readonly version?: string;
   /**
-   * Version that the host's apt sources offer, by the lists that it last fetched; null: none does. Only asked for
-   * packages that are wanted and absent.
+   * Version that the host's apt sources offer, by the lists that it last fetched; null: none does. Only of packages that
+   * are wanted and absent, and where lists were ever fetched.
    */
   readonly offered?: string | null;
 }
@@ -70,6 +72,12 @@ export type FileFact =
       readonly bytes: number;
       /** Of regular files of at most 1 MiB, in hex. */
       readonly sha256?: string;
+      /** Of a link: what it leads to; absent where that is nothing. */
+      readonly target?: {
+        readonly kind: 'file' | 'directory' | 'other';
+        readonly mode: string;
+        readonly owner: string;
+      };
       /** As `mode`, of the directory that holds it, with its owner: who may replace the file. */
       readonly directory: { readonly mode: string; readonly owner: string };
     };
@@ -79,7 +87,7 @@ export interface PythonProcess {
   readonly user: string;
   /** Blanks between the arguments. */
   readonly command: string;
-  /** Of the services that were asked for, those it belongs to. */
+  /** Of the services that were asked for, those it belongs to, whether or not their `match` means it. */
   readonly services: readonly string[];
   /** As `2.7`; absent where neither its program nor a library says so. */
   readonly version?: string;
@@ -138,7 +146,10 @@ export const stampPath = '/var/lib/hangar/prepared';
 export interface FactsRequest {
   /** Package names to look up; `*` and `[…]` as dpkg-query(1) takes them. */
   readonly packages: readonly string[];
-  /** Packages that are to be there: of those that are not, what the sources offer is asked. */
+  /**
+   * Packages that are to be there: of those that are not, what the sources offer is asked. `X.Y` in a name stands for each
+   * version of Python that runs from a package; `-dbgsym` packages of packages that are not there are not asked for.
+   */
   readonly wanted: readonly string[];
   readonly files: readonly string[];
   readonly sysctls: readonly string[];

@@ -16,7 +16,8 @@ export type Verb =
   | 'recover'
   | 'outcome'
   | 'stop'
-  | 'clean';
+  | 'clean'
+  | 'facts';
 
 /** Text of the host program: POSIX shell, the same for every host. */
 export function programText(): string {

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { type Platform, type Requirement, resolveProfile } from '../../../src/fleet/host-profile.ts';
 import { defaultProfile, type Profile } from '../../../src/fleet/profile.ts';
 
-const installed = { status: 'installed', version: '1' } as const;
+type PackageState = Platform['packages'] extends ReadonlyMap<string, infer State> ? State : never;
+const installed: PackageState = { status: 'installed', version: '1' };
 
 function platform(more: Partial<Platform> = {}): Platform {
   return {
@@ -79,10 +80,10 @@ test('symbols of the interpreter are wanted in the version that is installed', (
 });
 
 test('symbols of the web server and of mod_wsgi are wanted where they are installed and a source offers them', () => {
-  const packages = new Map([
+  const packages = new Map<string, PackageState>([
     ['apache2-bin', installed],
     ['libapache2-mod-wsgi-py3', installed],
-    ['libapache2-mod-wsgi', { status: 'absent' } as const],
+    ['libapache2-mod-wsgi', { status: 'absent' }],
   ]);
   const wanted = resolve({}, { packages }).filter(({ id }) => id.endsWith('-dbgsym'));
   expect(wanted).toMatchObject([
