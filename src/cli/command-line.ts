@@ -22,7 +22,7 @@ const commands: ReadonlyMap<string, LazyCommand> = new Map([
   [
     'schema',
     {
-      summary: 'JSON Schema of a file or a result: runbook, fleet, run, report, event',
+      summary: 'JSON Schema of a file or a result: runbook, fleet, checks, run, report, compliance, event',
       load: async () => (await import('./commands/schema.ts')).schemaCommand,
     },
   ],
@@ -73,6 +73,20 @@ const commands: ReadonlyMap<string, LazyCommand> = new Map([
     },
   ],
   [
+    'serve',
+    {
+      summary: 'runs the schedules of the fleet file; metrics and reports over HTTP on loopback',
+      load: async () => (await import('./commands/serve.ts')).serveCommand,
+    },
+  ],
+  [
+    'completion',
+    {
+      summary: 'completion script of a shell: bash, zsh, fish',
+      load: async () => (await import('./commands/completion.ts')).completionCommand,
+    },
+  ],
+  [
     'analyze',
     {
       summary: 'what a core, or the core of a case, waits for',
@@ -91,6 +105,8 @@ interface LazyCommand {
 export async function runCommandLine(argv: readonly string[], io: Io): Promise<number> {
   const asked = askedFormat(argv);
   try {
+    if (argv[0] === '__complete')
+      return await (await import('./completion/run-complete.ts')).runComplete(argv, commands, defaultState(io.env), io);
     return await dispatch(argv, io);
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0;

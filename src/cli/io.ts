@@ -12,7 +12,8 @@ export interface Io {
   readonly signal: AbortSignal;
 }
 
-export const formats = ['text', 'json', 'markdown', 'html'] as const;
+/** Forms of a result; the last three are of compliance alone. */
+export const formats = ['text', 'json', 'markdown', 'html', 'junit', 'tap', 'prometheus'] as const;
 export type Format = (typeof formats)[number];
 
 /** The options that may stand before or after any command (contract, `Command line`). */

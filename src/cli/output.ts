@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { HangarError, messageOf } from '../errors.ts';
+import { type ReportFormat, reportFormats } from '../report/formats.ts';
 import type { GlobalOptions, Io } from './io.ts';
 
 /** Prints a result on stdout, or into `--output FILE` (0600: results quote the host's sources and requests). */
@@ -7,6 +8,18 @@ export function printResult(text: string, { output }: GlobalOptions, io: Io): vo
   const whole = text.endsWith('\n') ? text : `${text}\n`;
   if (output === undefined) io.stdout.write(whole);
   else writeOutput(output, whole);
+}
+
+/** The form of anything but compliance. @throws HangarError `USAGE` */
+export function reportFormat({ format }: Pick<GlobalOptions, 'format'>): ReportFormat {
+  const found = reportFormats.find(each => each === format);
+  if (found !== undefined) return found;
+  throw new HangarError({
+    code: 'USAGE',
+    message: `--format ${format} is a form of compliance, and this is none`,
+    fix: `use --format ${reportFormats.join(', ')}`,
+    failure: 'usage',
+  });
 }
 
 export function printJson(value: unknown, options: GlobalOptions, io: Io): void {
@@ -45,7 +58,8 @@ function describeError(thrown: unknown): { code: string; message: string; cause?
   return { code, message, fix, ...(cause !== undefined && { cause: messageOf(cause) }) };
 }
 
-function writeOutput(path: string, text: string): void {
+/** @throws HangarError `OUTPUT_UNWRITABLE` */
+export function writeOutput(path: string, text: string): void {
   try {
     writeFileSync(path, text, { mode: 0o600 });
   } catch (cause) {

@@ -51,7 +51,21 @@ const host = z.strictObject({
   profile: text.optional(),
 });
 
-const schedule = z.strictObject({ runbook: text, host: text, cron: text, timezone: text.optional() });
+const schedule = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]*$/, 'an id has lower case letters, digits, ".", "_" and "-"')
+    .optional()
+    .describe('names it in messages, metrics and unit files; default: RUNBOOK-HOST'),
+  runbook: text.describe('name or path of a runbook, or a command like compliance'),
+  host: text.describe('which hosts, as --host takes it'),
+  cron: text.describe('"0 6 * * *"; six fields begin with the second'),
+  timezone: text.optional().describe('as Europe/Berlin; default: that of the machine'),
+  params: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]))
+    .optional()
+    .describe('params of the runbook; secrets by reference, as on the command line'),
+});
 
 /** Shape of fleet.yaml (contract, `fleet.yaml`). */
 export const fleetSchema = z.strictObject({

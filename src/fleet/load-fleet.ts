@@ -5,13 +5,20 @@ import { defined } from './defined.ts';
 import { type Fleet, type FleetFile, fleetSchema } from './fleet.ts';
 import type { Host, HostName, Service } from './host.ts';
 import { readProfiles } from './profile.ts';
+import { checkSchedules } from './schedules.ts';
 import { YamlFile } from './yaml-problems.ts';
 
 /** Reads an inventory whole. @throws HangarError `NO_FLEET_FILE`, `INVALID_FLEET` with every problem and its place */
 export async function loadFleet(path: string): Promise<Fleet> {
-  const file = new YamlFile(path, await read(path));
+  return parseFleet(path, await read(path));
+}
+
+/** The same of a text; `path` names it in messages. @throws HangarError `INVALID_FLEET` */
+export async function parseFleet(path: string, text: string): Promise<Fleet> {
+  const file = new YamlFile(path, text);
   const fleet = file.check(fleetSchema);
   if (fleet) checkNames(file, fleet);
+  if (fleet) checkSchedules(file, fleet);
   const profiles = await readProfiles(file, fleet?.profiles);
   file.failIfWrong('INVALID_FLEET', 'the fleet file');
   if (!fleet) throw new TypeError('a fleet file that has another shape has a problem');
