@@ -14,6 +14,7 @@ import type { ParamValues, Runbook } from '../runbook/runbook.ts';
 import { reportOfCase } from '../steps/case-records.ts';
 import { Incident } from '../steps/incident.ts';
 import { askAt } from './ask.ts';
+import { withCompliance } from './compliance.ts';
 import type { GlobalOptions, Io } from './io.ts';
 import { showProgress } from './progress.ts';
 import { tell } from './tell.ts';
@@ -54,6 +55,7 @@ export async function executeFromHere(request: ExecutionRequest, options: Global
       contextOf: host => incidentOf(host, fleet, options, run, isResumed),
       beforeCleanUp: incident => incident.beginCleanUp(),
       close: incident => incident.close(),
+      complete: withCompliance,
       reportOf: async incident => {
         const folder = await incident.existingCase();
         return folder && reportOfCase(folder);

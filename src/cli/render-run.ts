@@ -1,5 +1,8 @@
-import { type ReportFormat, renderReport } from '../report/render.ts';
-import { escapeHtml } from '../report/render-html.ts';
+import { deviations } from '../compliance/judge-host.ts';
+import { hostComplianceSchema } from '../compliance/schema.ts';
+import { escapeHtml } from '../harmless.ts';
+import type { ReportFormat } from '../report/formats.ts';
+import { renderReport } from '../report/render.ts';
 import { reportSchema } from '../report/schema.ts';
 import type { HostRun, Run, StepRun } from '../run/run.ts';
 import { describeHostRun } from '../steps/describe-host-run.ts';
@@ -77,8 +80,18 @@ function renderStep(step: StepRun): readonly string[] {
     `  ${id}: ${what}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`,
     ...(error === undefined ? [] : [`    ${error.code}: ${error.message}`, `    fix: ${error.fix}`]),
     ...commands.map(command => `    $ ${command}`),
-    ...renderOutputs(step.outputs),
+    ...(renderChecks(step.outputs) ?? renderOutputs(step.outputs)),
   ];
+}
+
+/** Of a check of a host what is not as it should be. */
+function renderChecks(outputs: unknown): readonly string[] | undefined {
+  const found = hostComplianceSchema.safeParse(outputs).data;
+  if (found === undefined) return undefined;
+  const lines = deviations(found.checks);
+  return lines.length === 0
+    ? [`    ${found.checks.length} checks, all as they should be`]
+    : lines.map(line => `    ${line}`);
 }
 
 /** What people look for first: the last lines that were printed; the rest is in `--format json`. */

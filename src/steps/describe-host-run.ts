@@ -14,6 +14,8 @@ const recovered = z.looseObject({
   downSeconds: z.number().optional(),
 });
 const pulled = z.looseObject({ case: z.string(), storedBytes: z.number() });
+const told = z.array(z.looseObject({ id: z.string(), text: z.string() }));
+const prepared = z.looseObject({ changed: told, failed: told, kept: told });
 const cleaned = z.looseObject({ kept: z.array(z.looseObject({ path: z.string(), coreBytes: z.number() })) });
 
 /** What happened on a host, for people; the first line says what matters most. */
@@ -31,6 +33,7 @@ export function describeHostRun(host: HostRun, run: string): readonly string[] {
     ...(pull === undefined
       ? []
       : [`  the core is in case ${pull.case} (${pull.storedBytes} bytes): runbook analyze ${pull.case}`]),
+    ...preparation(host),
     ...keptCores(host, run),
     ...(host.error === undefined ? [] : [`  what was done: runbook show ${run}`]),
   ];
@@ -71,6 +74,19 @@ function forgiven({ steps, error }: HostRun): readonly string[] {
       step =>
         `  ${step.id} failed${step.rescued === true ? ' and was rescued' : ''}: ${step.error?.code}: ${step.error?.message}`,
     );
+}
+
+/** What was done to a host that was prepared, or what was taken back. */
+function preparation({ steps }: HostRun): readonly string[] {
+  const done = outputOf(steps, prepared);
+  if (done === undefined) return [];
+  const { changed, failed, kept } = done;
+  if (changed.length + failed.length + kept.length === 0) return ['  nothing had to be changed'];
+  return [...linesOf('changed', changed), ...linesOf('kept', kept), ...linesOf('failed', failed)];
+}
+
+function linesOf(word: string, each: z.infer<typeof told>): readonly string[] {
+  return each.map(({ id, text }) => `  ${word} ${id}: ${text}`);
 }
 
 function keptCores({ steps, name }: HostRun, run: string): readonly string[] {

@@ -4,6 +4,7 @@ import { type CaseFolder, createCase, findCase } from '../case/case-folder.ts';
 import { HangarError } from '../errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Host } from '../fleet/host.ts';
+import { defaultProfile, type Profile } from '../fleet/profile.ts';
 import type { Place } from '../runbook/step-kind.ts';
 import { localShell } from '../ssh/local-shell.ts';
 import { openSession } from '../ssh/open-session.ts';
@@ -53,6 +54,17 @@ export class Incident {
     this.host = options.host;
     this.state = options.state;
     this.#options = options;
+  }
+
+  /** What the host is to have. */
+  get profile(): Profile {
+    const { fleet } = this.#options;
+    return (this.host.profile === undefined ? undefined : fleet?.profiles.get(this.host.profile)) ?? defaultProfile;
+  }
+
+  /** The inventory, where there is one. */
+  get fleet(): Fleet | undefined {
+    return this.#options.fleet;
   }
 
   /** Id of the run. */

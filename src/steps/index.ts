@@ -3,12 +3,14 @@ import { analyzeStep } from './analyze.ts';
 import { approveStep } from './approve.ts';
 import { assertStep } from './assert.ts';
 import { captureCoreStep } from './capture-core.ts';
+import { checkComplianceStep } from './check-compliance.ts';
 import { collectEvidenceStep } from './collect-evidence.ts';
 import { copyStep } from './copy.ts';
 import { fetchStep } from './fetch.ts';
 import { findProcessStep } from './find-process.ts';
 import type { Incident } from './incident.ts';
 import { notifyStep } from './notify.ts';
+import { prepareHostStep } from './prepare-host.ts';
 import { pullCaseStep } from './pull-case.ts';
 import { recoverServiceStep } from './recover-service.ts';
 import { removeRemoteFilesStep } from './remove-remote-files.ts';
@@ -24,6 +26,8 @@ const kinds = [
   pullCaseStep,
   analyzeStep,
   removeRemoteFilesStep,
+  checkComplianceStep,
+  prepareHostStep,
   shellStep,
   scriptStep,
   copyStep,

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { listCases } from '../../case/case-folder.ts';
 import { HangarError } from '../../errors.ts';
+import { parseDuration } from '../../quantity.ts';
 import { foldRun } from '../../run/fold-run.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
-import { parseDuration } from '../../quantity.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
 

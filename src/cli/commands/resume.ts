@@ -14,9 +14,8 @@ import type { Incident } from '../../steps/incident.ts';
 import { type ExecutionRequest, executeFromHere } from '../execution.ts';
 import { openFleet } from '../fleet.ts';
 import type { GlobalOptions, Io } from '../io.ts';
-import { printResult } from '../output.ts';
+import { printRun } from '../print-run.ts';
 import type { CommandSpec } from '../program.ts';
-import { renderRun } from '../render-run.ts';
 import { readRunbook } from '../runbooks.ts';
 
 interface Asked {
@@ -49,8 +48,8 @@ What was done is not done again; of a step that was under way the host is asked 
       if (record === undefined) throw new TypeError('a run that can be taken up can be read');
       const request = await requestOf(record, asked, options, io);
       const run = await executeFromHere({ journal, ...request }, options, io);
-      printResult(renderRun(run, options.format), options, io);
-      return run.exitCode;
+      const { runbook, resolved, fleet } = request;
+      return await printRun(run, { runbook, params: resolved.params, fleet }, options, io);
     } finally {
       await journal.close();
     }

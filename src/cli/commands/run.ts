@@ -7,6 +7,7 @@ import { findFleetFile } from '../../fleet/find-fleet-file.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import type { Host } from '../../fleet/host.ts';
 import { selectHosts } from '../../fleet/select-hosts.ts';
+import { parseDuration } from '../../quantity.ts';
 import { newRunId } from '../../run/execute-run.ts';
 import { memoryJournal } from '../../run/memory-journal.ts';
 import type { RunRequest } from '../../run/run-store.ts';
@@ -14,15 +15,16 @@ import { resolveSecrets } from '../../run/secrets.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
 import { type GivenParams, type ParamOption, paramOptions, parseParams } from '../../runbook/params.ts';
 import { planRun, renderPlan } from '../../runbook/plan-run.ts';
-import { parseDuration } from '../../quantity.ts';
 import type { ParamValues } from '../../runbook/runbook.ts';
+import { checksOf } from '../compliance.ts';
 import { executeFromHere, incidentOf, personHere } from '../execution.ts';
 import { openFleet } from '../fleet.ts';
 import type { GlobalOptions, Io } from '../io.ts';
-import { printJson, printResult } from '../output.ts';
+import { printJson, printResult, reportFormat } from '../output.ts';
+import { parseWritten, printRun } from '../print-run.ts';
 import type { CommandSpec } from '../program.ts';
 import { showProgress } from '../progress.ts';
-import { renderProbe, renderRun } from '../render-run.ts';
+import { renderProbe } from '../render-run.ts';
 import { type FoundRunbook, findRunbook } from '../runbooks.ts';
 
 interface Asked {
@@ -32,6 +34,9 @@ interface Asked {
   readonly dryRun?: true | string;
   /** `true` for a bare `--wait`. */
   readonly wait?: true | string;
+  /** `FORM=FILE`, of a runbook that checks hosts. */
+  readonly write?: readonly string[];
+  readonly diff?: true;
 }
 
 /** A runbook as a command: its params are its options. */
@@ -55,6 +60,10 @@ export async function runbookCommand(
         )
         .addOption(new Option('--wait [duration]', 'wait for another run that is at work on the same host and service'))
         .addHelpText('after', `\nRunbook: ${found.isPackaged ? 'packaged' : runbook.path}\n${examplesOf(name)}`);
+      if (checksOf(runbook) !== 'none')
+        command
+          .option('--write <form=file>', 'also write the compliance there, as junit=FILE; repeatable', collect, [])
+          .option('--diff', 'show what is different from the run before');
       for (const each of paramOptions(runbook)) for (const option of optionsOf(each)) command.addOption(option);
     },
     async run(command, options, io) {
@@ -137,19 +146,20 @@ async function execute(
   { runbook }: FoundRunbook,
   params: ParamValues,
   hosts: readonly Host[],
-  { wait }: Asked,
+  asked: Asked,
   options: GlobalOptions,
   io: Io,
   fleet: Fleet | undefined,
 ): Promise<number> {
-  const waitSeconds = parseWait(wait);
+  const waitSeconds = parseWait(asked.wait);
+  const written = (asked.write ?? []).map(parseWritten);
+  if (checksOf(runbook) === 'none') reportFormat(options);
   // Before anything is kept: a secret that cannot be had is a mistake of the command line.
   const resolved = await resolveSecrets(runbook, params, io.env);
   const journal = await sqliteRunStore(options.state).begin(requestOf(runbook, params, hosts, fleet, io));
   const request = { journal, runbook, resolved, hosts, waitSeconds, ...(fleet && { fleet }) };
   const run = await executeFromHere(request, options, io);
-  printResult(renderRun(run, options.format), options, io);
-  return run.exitCode;
+  return printRun(run, { runbook, params: resolved.params, fleet, written, diff: asked.diff === true }, options, io);
 }
 
 function requestOf(

@@ -1,4 +1,5 @@
 import { listCases } from '../../case/case-folder.ts';
+import { messageOf } from '../../errors.ts';
 import { foldRun } from '../../run/fold-run.ts';
 import type { Run } from '../../run/run.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
@@ -10,17 +11,22 @@ export const runsCommand: CommandSpec = {
   async run(_command, options, io) {
     const store = sqliteRunStore(options.state);
     const cases = await listCases(options.state);
-    const found = await Promise.all((await store.list()).map(id => store.read(id).catch(() => undefined)));
+    const unreadable: Unreadable[] = [];
+    const read = async (id: string) =>
+      store.read(id).catch((error: unknown) => void unreadable.push({ run: id, why: messageOf(error) }));
+    const found = await Promise.all((await store.list()).map(read));
     const runs = found.flatMap(record => {
       if (record === undefined) return [];
       const run = foldRun(record);
       return [{ run, by: record.request.by, cases: cases.filter(each => each.run === run.run).map(({ id }) => id) }];
     });
+    for (const { run, why } of unreadable) io.stderr.write(`run ${run} cannot be read: ${why}\n`);
     if (options.format === 'json')
       printJson(
         {
           schema: 'hangar.runs/1',
           runs: runs.map(({ run, by, cases: ids }) => ({ ...run, hosts: namesOf(run), by, cases: ids })),
+          unreadable,
         },
         options,
         io,
@@ -36,6 +42,12 @@ export const runsCommand: CommandSpec = {
     return 0;
   },
 };
+
+/** A run whose record is damaged, or held by something else than a run. */
+interface Unreadable {
+  readonly run: string;
+  readonly why: string;
+}
 
 interface Listed {
   readonly run: Run;

@@ -1,3 +1,5 @@
+import { checksJsonSchema } from '../../compliance/checks-schema.ts';
+import { complianceJsonSchema, hostComplianceSchema } from '../../compliance/schema.ts';
 import { HangarError } from '../../errors.ts';
 import { fleetJsonSchema } from '../../fleet/fleet.ts';
 import { reportJsonSchema, reportSchema } from '../../report/schema.ts';
@@ -9,8 +11,10 @@ import type { CommandSpec } from '../program.ts';
 const schemas: ReadonlyMap<string, () => unknown> = new Map([
   ['runbook', runbookJsonSchema],
   ['fleet', fleetJsonSchema],
-  ['run', () => runJsonSchema(reportSchema)],
+  ['run', () => runJsonSchema(reportSchema, hostComplianceSchema)],
   ['report', reportJsonSchema],
+  ['compliance', complianceJsonSchema],
+  ['checks', checksJsonSchema],
   ['event', eventJsonSchema],
 ]);
 

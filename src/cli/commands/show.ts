@@ -9,7 +9,7 @@ import type { RunRecord } from '../../run/run-store.ts';
 import { sqliteRunStore } from '../../run/sqlite-run-store.ts';
 import { reportOfCase } from '../../steps/case-records.ts';
 import type { GlobalOptions, Io } from '../io.ts';
-import { printResult } from '../output.ts';
+import { printResult, reportFormat } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
 import { renderRun, renderSteps } from '../render-run.ts';
 
@@ -37,7 +37,7 @@ Examples:
         fix: `make one: runbook analyze ${folder.id}`,
         failure: 'step',
       });
-    printResult(renderReport(report, options.format), options, io);
+    printResult(renderReport(report, reportFormat(options)), options, io);
     return 0;
   },
 };
@@ -52,7 +52,7 @@ function showRun(record: RunRecord, options: GlobalOptions, io: Io): number {
   if (events !== undefined) appendFileSync(resolve(io.cwd, events), lines, { mode: 0o600 });
   const run = foldRun(record);
   const steps = options.format === 'text' ? [renderSteps(run), '', ...hintOf(record)] : [];
-  printResult([renderRun(run, options.format), ...steps].join('\n'), options, io);
+  printResult([renderRun(run, reportFormat(options)), ...steps].join('\n'), options, io);
   return 0;
 }
 

@@ -22,6 +22,8 @@ export interface Controller {
   runWith(env: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<Finished>;
   startWith(env: NodeJS.ProcessEnv, ...args: readonly string[]): RunningCommand;
   startOnTerminal(...args: readonly string[]): CommandOnTerminal;
+  /** Writes the fleet file anew, with these profiles. */
+  writeProfiles(profiles: Profiles): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -32,7 +34,10 @@ export interface HostEntry {
   readonly changes?: Readonly<Record<string, unknown>>;
 }
 
-export async function makeController(entries: readonly HostEntry[]): Promise<Controller> {
+/** As the fleet file has them, by name. */
+export type Profiles = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+export async function makeController(entries: readonly HostEntry[], profiles: Profiles = {}): Promise<Controller> {
   const folder = await mkdtemp(join(tmpdir(), 'hangar-controller-'));
   const state = join(folder, 'state');
   const hosts = entries.map(({ host, services = [], changes }) => [
@@ -46,7 +51,9 @@ export async function makeController(entries: readonly HostEntry[]): Promise<Con
       ...changes,
     },
   ]);
-  await writeFile(join(folder, 'fleet.yaml'), stringify({ version: 1, hosts: Object.fromEntries(hosts) }));
+  const writeProfiles = (some: Profiles): Promise<void> =>
+    writeFile(join(folder, 'fleet.yaml'), stringify({ version: 1, hosts: Object.fromEntries(hosts), profiles: some }));
+  await writeProfiles(profiles);
   const where = { cwd: folder };
   return {
     folder,
@@ -56,6 +63,7 @@ export async function makeController(entries: readonly HostEntry[]): Promise<Con
     runWith: (env, ...args) => runRunbook(['--state', state, ...args], { ...where, env }),
     startWith: (env, ...args) => startRunbook(['--state', state, ...args], { ...where, env }),
     startOnTerminal: (...args) => startOnTerminal(['--state', state, ...args], where),
+    writeProfiles,
     remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -72,9 +72,10 @@ export async function crashAndResume(
   command.child.kill('SIGKILL');
   const killed = await command.finished;
   const wasCapturing = /: core …/.test(killed.stderr) && !/: core succeeded/.test(killed.stderr);
-  const run = await newestRun(controller);
+  const after = await newestRun(controller);
+  const { run } = after;
   const result =
-    run === undefined || run === before ? undefined : await controller.run('resume', run, '--format', 'json');
+    run === undefined || run === before.run ? undefined : await controller.run('resume', run, '--format', 'json');
   const whole = parseRun(result?.stdout ?? '') ?? parseRun(killed.stdout);
   return {
     ...(whole && { run: whole }),
@@ -83,7 +84,11 @@ export async function crashAndResume(
     captures: await countLines(host, traces.captures),
     wasCapturing,
     left: (await host.run('find /var/tmp -type f')).stdout,
-    stderr: `${killed.stderr}\n${result?.stderr ?? 'not resumed'}`,
+    stderr: [
+      killed.stderr,
+      `newest run: ${before.run}, then ${after.run}; ${after.stderr}`,
+      ...(result === undefined ? ['not resumed'] : [`resume ended with ${result.code}`, result.stderr]),
+    ].join('\n'),
   };
 }
 
@@ -118,9 +123,11 @@ async function countLines(host: TestHost, path: string): Promise<number> {
 
 const runs = z.looseObject({ runs: z.array(z.looseObject({ run: z.string() })) });
 
-async function newestRun(controller: Controller): Promise<string | undefined> {
-  const { stdout } = await controller.run('runs', '--format', 'json');
-  return runs.parse(JSON.parse(stdout)).runs[0]?.run;
+async function newestRun(
+  controller: Controller,
+): Promise<{ readonly run: string | undefined; readonly stderr: string }> {
+  const { stdout, stderr } = await controller.run('runs', '--format', 'json');
+  return { run: runs.parse(JSON.parse(stdout)).runs[0]?.run, stderr };
 }
 
 function parseRun(text: string): Run | undefined {

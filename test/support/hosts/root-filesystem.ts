@@ -8,11 +8,16 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Debian releases whose Python a test wants: 11 has 2.7 and 3.9, 12 has 3.11, 13 has 3.13. */
-export type Release = 'bullseye' | 'bookworm' | 'trixie';
+/**
+ * Debian releases whose Python a test wants: 11 has 2.7 and 3.9, 12 has 3.11, 13 has 3.13. A bare one has nothing that a
+ * preparation brings: no gdb, no zstd, no symbols.
+ */
+export type Release = 'bullseye' | 'bookworm' | 'trixie' | 'bullseye-bare' | 'bookworm-bare';
 
 interface Recipe {
   readonly packages: readonly string[];
+  /** Debian's name of the release; absent: the recipe's own. */
+  readonly suite?: string;
   /** Builds mod_wsgi for Python 2.7, which no release since 10 has as a package. */
   readonly modWsgi?: string;
 }
@@ -29,6 +34,7 @@ const common = [
   'curl',
   'ca-certificates',
 ];
+const bare = ['openssh-server', 'sudo', 'procps', 'iproute2', 'mount', 'ca-certificates', 'apache2'];
 const recipes: Readonly<Record<Release, Recipe>> = {
   bullseye: {
     packages: [
@@ -46,6 +52,8 @@ const recipes: Readonly<Record<Release, Recipe>> = {
   },
   bookworm: { packages: common },
   trixie: { packages: common },
+  'bullseye-bare': { suite: 'bullseye', packages: [...bare, 'python2.7'] },
+  'bookworm-bare': { suite: 'bookworm', packages: [...bare, 'python3'] },
 };
 
 /** Part of the cache's key: to be raised when what is done here changes. */
@@ -85,7 +93,7 @@ async function withLock(path: string, act: () => Promise<void>): Promise<void> {
 }
 
 async function build(release: Release, root: string): Promise<void> {
-  const { packages, modWsgi } = recipes[release];
+  const { packages, modWsgi, suite = release } = recipes[release];
   const temporary = await mkdtemp(`${root}.part-`);
   try {
     await run(
@@ -96,9 +104,9 @@ async function build(release: Release, root: string): Promise<void> {
         '--aptopt=Acquire::Languages "none"',
         '--dpkgopt=path-exclude=/usr/share/doc/*',
         '--dpkgopt=path-exclude=/usr/share/man/*',
-        release,
+        suite,
         temporary,
-        `deb ${await debianMirror()} ${release} main`,
+        `deb ${await debianMirror()} ${suite} main`,
       ],
       { maxBuffer: 64 * 1024 * 1024 },
     );

@@ -11,6 +11,8 @@ const run = promisify(execFile);
 export interface HostOptions {
   readonly name: string;
   readonly release: Release;
+  /** A directory as `TestHost.changes` of another host of that release, which has ended: this one begins with what that was. */
+  readonly changes?: string;
 }
 
 export interface Ran {
@@ -31,6 +33,8 @@ export interface TestHost {
   readonly identityFile: string;
   /** The host's / as this machine sees it. */
   readonly root: string;
+  /** What it has otherwise than its release, as overlayfs keeps it. */
+  readonly changes: string;
   /** Its init as this machine numbers it. */
   readonly initPid: number;
   /** Names its end of the cable here: `ip link set … down` silences the host. */
@@ -41,8 +45,9 @@ export interface TestHost {
   stop(): Promise<void>;
 }
 
-export async function startHost({ name, release }: HostOptions): Promise<TestHost> {
-  const base = await rootFilesystem(release);
+export async function startHost({ name, release, changes }: HostOptions): Promise<TestHost> {
+  const bare = await rootFilesystem(release);
+  const base = changes === undefined ? bare : `${changes}:${bare}`;
   const folder = await mkdtemp(join(tmpdir(), 'hangar-host-'));
   const undo: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {
@@ -61,6 +66,7 @@ export async function startHost({ name, release }: HostOptions): Promise<TestHos
       address: network.address,
       ...identity,
       root,
+      changes: join(folder, 'disk', 'upper'),
       initPid: child,
       link: network.link,
       run: command => runInside(child, command),

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { checkHost } from '../compliance/check-host.ts';
+import { HangarError } from '../errors.ts';
+import { prepareScript } from '../prepare/prepare-script.ts';
+import { readPrepared } from '../prepare/prepared.ts';
+import { removeScript } from '../prepare/remove-script.ts';
+import type { StepKind, StepRuntime } from '../runbook/step-kind.ts';
+import { asRoot } from '../ssh/as-root.ts';
+import type { Incident } from './incident.ts';
+import { runWorkStep, type WorkOutput } from './work-step.ts';
+
+const input = z.strictObject({
+  only: z.array(z.string()).optional().describe('ids of what is prepared, as `package:gdb`; default: all'),
+  remove: z.boolean().default(false).describe('takes back what preparing had added'),
+});
+const change = z.looseObject({ id: z.string(), text: z.string() });
+const output = z.looseObject({
+  changed: z.array(change).describe('what was done'),
+  failed: z.array(change).describe('what could not be done, and why'),
+  kept: z.array(change).describe('what was not taken back, and why'),
+});
+
+type Input = z.infer<typeof input>;
+type Output = z.infer<typeof output>;
+
+/** Gives a host what its profile says; what it has already is left alone, and nothing is ever done halfway in silence. */
+export const prepareHostStep: StepKind<Incident, Input, Output> = {
+  name: 'prepare-host',
+  summary: 'gives a host what its profile says, or takes it back',
+  risk: 'write',
+  input,
+  output,
+  commands: ({ only, remove = false }, { host, profile }) => {
+    const what = remove ? 'takes back what preparing had added' : `prepares the profile "${profile.name}"`;
+    const part = only === undefined ? '' : `: ${only.join(', ')}`;
+    return [`${asRoot(host, { line: 'sh -eu -s' }).line} <<'EOF' # ${what}${part}`];
+  },
+  async run(asked, incident, runtime) {
+    const script = await scriptOf(asked, incident, runtime);
+    const work = await runWorkStep({ script, become: true }, incident, runtime);
+    return prepared(work, incident);
+  },
+  failure: ({ failed }, _asked, { host }) => {
+    const [first, ...others] = failed;
+    if (first === undefined) return undefined;
+    const more = others.length === 0 ? '' : ` (and ${others.length} more: ${others.map(({ id }) => id).join(', ')})`;
+    return new HangarError({
+      code: 'PREPARE_FAILED',
+      message: `"${host.name}": ${first.id}: ${first.text}${more}`,
+      fix: `mend that, then again: runbook prepare --host ${host.name} --only ${first.id}`,
+      failure: 'step',
+    });
+  },
+};
+
+async function scriptOf({ only, remove }: Input, incident: Incident, { signal }: StepRuntime): Promise<string> {
+  const { profile } = await incident.withSession(session => checkHost(session, incident.profile, { signal }), signal);
+  return remove ? removeScript(profile) : prepareScript(profile, only === undefined ? {} : { only });
+}
+
+function prepared({ stdout, stderr, exitCode }: WorkOutput, { host }: Incident): Output {
+  const { changed, failed, kept, isDone } = readPrepared(stdout);
+  if (isDone) return output.parse({ changed, failed, kept });
+  throw new HangarError({
+    code: 'PREPARE_BROKE_OFF',
+    message: `"${host.name}": the preparation ended with ${exitCode} before it was through: ${stderr.trim().split('\n').at(-1)}`,
+    fix: `what was done stays; go on: runbook prepare --host ${host.name}`,
+    failure: 'step',
+  });
+}
