@@ -1,6 +1,5 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { HangarError } from '../errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { loadRunbook } from '../runbook/load-runbook.ts';
@@ -8,6 +7,7 @@ import { suggestion } from '../runbook/names.ts';
 import type { Runbook } from '../runbook/runbook.ts';
 import type { Incident } from '../steps/incident.ts';
 import { stepKinds } from '../steps/index.ts';
+import { packagedRunbooks, runbookFolders, runbooksIn } from './runbook-folders.ts';
 
 export interface FoundRunbook {
   readonly runbook: Runbook<Incident>;
@@ -21,16 +21,13 @@ export interface BrokenRunbook {
   readonly error: unknown;
 }
 
-/** Where the runbooks of this package lie. */
-const packaged = fileURLToPath(new URL('../../runbooks', import.meta.url));
-
 /**
  * A runbook with the step kinds that there are; with `files`, from the texts that were kept with a run.
  * @throws HangarError as `loadRunbook`
  */
 export function readRunbook(path: string, files?: Readonly<Record<string, string>>): Promise<Runbook<Incident>> {
   return loadRunbook(path, stepKinds, {
-    folders: [packaged],
+    folders: [packagedRunbooks],
     ...(files && { read: async each => files[each] }),
   });
 }
@@ -49,11 +46,11 @@ export async function findRunbook(
 ): Promise<FoundRunbook> {
   if (name.includes('/') || /\.ya?ml$/.test(name))
     return { runbook: await readRunbook(resolve(cwd, name)), isPackaged: false };
-  for (const folder of foldersOf(fleetPath)) {
+  for (const folder of runbookFolders(fleetPath)) {
     const path = join(folder, `${name}.yaml`);
-    if (existsSync(path)) return { runbook: await readRunbook(path), isPackaged: folder === packaged };
+    if (existsSync(path)) return { runbook: await readRunbook(path), isPackaged: folder === packagedRunbooks };
   }
-  const names = foldersOf(fleetPath).flatMap(namesIn);
+  const names = runbookFolders(fleetPath).flatMap(runbooksIn);
   throw new HangarError({
     code: 'NO_SUCH_RUNBOOK',
     message: `there is no command and no runbook "${name}"${suggestion(name, [...commands, ...names])}`,
@@ -65,25 +62,16 @@ export async function findRunbook(
 /** Each of them by its name, read or not: one beside the fleet file hides a packaged one of its name. */
 export async function findRunbooks(fleet: Fleet | undefined): Promise<readonly (FoundRunbook | BrokenRunbook)[]> {
   const paths = new Map<string, string>();
-  for (const folder of foldersOf(fleet?.path))
-    for (const name of namesIn(folder)) if (!paths.has(name)) paths.set(name, join(folder, `${name}.yaml`));
+  for (const folder of runbookFolders(fleet?.path))
+    for (const name of runbooksIn(folder)) if (!paths.has(name)) paths.set(name, join(folder, `${name}.yaml`));
   return Promise.all([...paths].map(([name, path]) => readOne(name, path)));
 }
 
 async function readOne(name: string, path: string): Promise<FoundRunbook | BrokenRunbook> {
   try {
     const runbook = await readRunbook(path);
-    return { runbook, isPackaged: dirname(path) === packaged };
+    return { runbook, isPackaged: dirname(path) === packagedRunbooks };
   } catch (error) {
     return { name, path, error };
   }
-}
-
-function foldersOf(fleetPath: string | undefined): readonly string[] {
-  return fleetPath === undefined ? [packaged] : [join(dirname(resolve(fleetPath)), 'runbooks'), packaged];
-}
-
-function namesIn(folder: string): readonly string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder).flatMap(name => (name.endsWith('.yaml') ? [name.slice(0, -'.yaml'.length)] : []));
 }

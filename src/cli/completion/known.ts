@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
 import { findFleetFile } from '../../fleet/find-fleet-file.ts';
+import { runbookFolders, runbooksIn } from '../runbook-folders.ts';
 
 // What stands in files is read leniently here, without the schemas: they take longer to load than a key may take.
 
@@ -19,9 +20,6 @@ export interface KnownParam {
   readonly values: readonly string[];
   readonly help: string;
 }
-
-/** Where the runbooks of this package lie. */
-const packaged = fileURLToPath(new URL('../../../runbooks', import.meta.url));
 
 /** Host names, labels as `role=web`, and `all`; nothing without an inventory. */
 export function hostSelectors(fleetPath: string | undefined): readonly Candidate[] {
@@ -46,9 +44,8 @@ export function fleetPathOf(named: string | undefined, cwd: string): string | un
 export function runbookNames(fleetPath: string | undefined): readonly Candidate[] {
   const names = new Map<string, Candidate>();
   for (const folder of runbookFolders(fleetPath))
-    for (const name of readFolder(folder).filter(each => each.endsWith('.yaml'))) {
-      const value = name.slice(0, -'.yaml'.length);
-      const [, help = ''] = /^summary:\s*["']?(.*?)["']?\s*$/m.exec(readText(join(folder, name))) ?? [];
+    for (const value of runbooksIn(folder)) {
+      const [, help = ''] = /^summary:\s*["']?(.*?)["']?\s*$/m.exec(readText(join(folder, `${value}.yaml`))) ?? [];
       if (!names.has(value)) names.set(value, { value, help });
     }
   return [...names.values()];
@@ -121,10 +118,6 @@ function stepIds(lists: readonly unknown[]): readonly string[] {
     const { id, rescue, always } = mapOf(each);
     return [...(typeof id === 'string' ? [id] : []), ...stepIds([rescue, always])];
   });
-}
-
-function runbookFolders(fleetPath: string | undefined): readonly string[] {
-  return fleetPath === undefined ? [packaged] : [join(dirname(fleetPath), 'runbooks'), packaged];
 }
 
 function readYaml(path: string | undefined): unknown {

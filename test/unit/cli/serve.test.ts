@@ -134,6 +134,8 @@ test('a time that comes while the run is at work is skipped: never two at once',
   fleet(`{ id: slow, runbook: slow, host: web3, cron: "${everySecond}" }`);
   const serve = start();
   const { url } = await opened(serve);
+  // It may take its process longer to begin than the next times to come.
+  await vi.waitUntil(() => begun() > 0, patience);
   await told(serve, / slow: skipped: the run of \S+ is still at work\n(?:.*\n)*?.* slow: skipped: /);
   expect(begun()).toBe(1);
   const { body } = await get(url, '/metrics');
