@@ -4,8 +4,8 @@ import type { Host } from '../fleet/host.ts';
 import { readHostError } from '../host/host-error.ts';
 import type { Verb } from '../host/program.ts';
 import { programPath, programSha256, programText } from '../host/program.ts';
+import { quote } from '../quote.ts';
 import { asRoot } from '../ssh/as-root.ts';
-import { quote } from '../ssh/quote.ts';
 import type { RemoteCommand, RemoteResult, RunOptions, SshSession } from '../ssh/session.ts';
 
 export interface CallOptions {
@@ -25,7 +25,9 @@ export async function callHost(
   args: Arguments,
   options: RunOptions = {},
 ): Promise<RemoteResult> {
-  return succeeded(session.host, verb, await session.run(await hostCommand(session, verb, args), options));
+  const run = async (command: RemoteCommand): Promise<RemoteResult> =>
+    succeeded(session.host, verb, await session.run(command, options));
+  return orWithFullRights(session, verb, args, run);
 }
 
 /** As `callHost`, with stdout streamed into `sink`. */
@@ -39,6 +41,23 @@ export async function streamFromHost(
   return succeeded(session.host, verb, await session.stream(await hostCommand(session, verb, args), sink, options));
 }
 
+/** A command that the prepared host does not know yet: who may do anything there need not prepare it first. */
+async function orWithFullRights(
+  session: SshSession,
+  verb: Verb,
+  args: Arguments,
+  run: (command: RemoteCommand) => Promise<RemoteResult>,
+): Promise<RemoteResult> {
+  try {
+    return await run(await hostCommand(session, verb, args));
+  } catch (error) {
+    if (!(error instanceof HangarError) || error.code !== 'NOT_PERMITTED') throw error;
+    return run(textCommand(session.host, verb, args)).catch((refusal: unknown) => {
+      throw refusal instanceof HangarError && refusal.code === 'SUDO_REFUSED' ? error : refusal;
+    });
+  }
+}
+
 /** The command line that a dry run prints. */
 export function hostLine(host: Host, verb: Verb, args: Arguments): string {
   return asRoot(host, { line: lineOf(programPath, verb, args) }).line;
@@ -46,7 +65,11 @@ export function hostLine(host: Host, verb: Verb, args: Arguments): string {
 
 async function hostCommand(session: SshSession, verb: Verb, args: Arguments): Promise<RemoteCommand> {
   if (await isInstalled(session)) return asRoot(session.host, { line: lineOf(programPath, verb, args) });
-  return asRoot(session.host, { line: lineOf('sh -s --', verb, args), stdin: programText() });
+  return textCommand(session.host, verb, args);
+}
+
+function textCommand(host: Host, verb: Verb, args: Arguments): RemoteCommand {
+  return asRoot(host, { line: lineOf('sh -s --', verb, args), stdin: programText() });
 }
 
 function lineOf(program: string, verb: Verb, args: Arguments): string {
@@ -124,6 +147,8 @@ function fixOf(code: string, { name }: Host): string {
     case 'RECOVER_FAILED':
     case 'RECOVER_NO_ANSWER':
       return `look at the service on the host; its restart command can be given in the fleet file (services: restart)`;
+    case 'NOT_PERMITTED':
+      return `let the host know the fleet file's commands: runbook prepare --host ${name} --only host-program`;
     case 'STILL_RUNNING':
       return 'let it end, then run the command again';
     case 'NOT_OURS':

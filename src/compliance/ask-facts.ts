@@ -4,7 +4,7 @@ import type { FactsRequest, HostFacts } from '../host/facts.ts';
 import { readHostError } from '../host/host-error.ts';
 import { programPath, programSha256, programText } from '../host/program.ts';
 import { readFacts } from '../host/read-facts.ts';
-import { quote } from '../ssh/quote.ts';
+import { quote } from '../quote.ts';
 import type { RemoteCommand, RemoteResult, RunOptions, SshSession } from '../ssh/session.ts';
 
 /**

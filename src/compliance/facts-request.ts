@@ -3,7 +3,7 @@ import type { Platform, Requirement } from '../fleet/host-profile.ts';
 import { resolveProfile, servers, symbolSourcesOf } from '../fleet/host-profile.ts';
 import type { Profile } from '../fleet/profile.ts';
 import type { FactsRequest } from '../host/facts.ts';
-import { programPath } from '../host/program.ts';
+import { commandsPath, programPath } from '../host/program.ts';
 
 /** What has to be asked of a host for its profile, before anything is known of it: enough for each distribution. Pure. */
 export function factsRequest(profile: Profile, services: readonly Pick<Service, 'name' | 'match'>[]): FactsRequest {
@@ -53,7 +53,7 @@ function asksFor(requirement: Requirement): Asked {
     case 'sudo-rule':
       return { files: [requirement.path] };
     case 'host-program':
-      return { files: [programPath] };
+      return { files: [programPath, commandsPath] };
     // Asked for by the fields of their own, or whatever the profile.
     case 'symbol-repository':
     case 'free-disk':

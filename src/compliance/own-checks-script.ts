@@ -1,5 +1,5 @@
 import type { Host } from '../fleet/host.ts';
-import { quote } from '../ssh/quote.ts';
+import { quote } from '../quote.ts';
 import type { OwnCheck, OwnQuestion } from './own-check.ts';
 
 /** Bytes of a command's output, and of a file's text, that are looked at. */

@@ -1,7 +1,7 @@
 import type { Host } from '../fleet/host.ts';
 import type { HostProfile } from '../fleet/host-profile.ts';
 import type { HostFacts } from '../host/facts.ts';
-import { quote } from '../ssh/quote.ts';
+import { quote } from '../quote.ts';
 import type { Judgement } from './judgement.ts';
 import type { Keyrings } from './key-expiry.ts';
 import { saidText } from './units.ts';
@@ -57,7 +57,7 @@ export function refusalText({ facts }: Situation): string {
 }
 
 /** How to become root. */
-export function accessFix(situation: Situation): string {
+export function accessFix(situation: Pick<Situation, 'host' | 'facts'>): string {
   const { facts } = situation;
   return `in the fleet file name a \`user\` who may become root (\`become: sudo\`, or \`none\` for root) until it is prepared, or give "${facts.user}" full sudo for that; then: ${prepareAll(situation)}`;
 }

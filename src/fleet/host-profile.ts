@@ -70,7 +70,11 @@ export type Requirement = Common &
         readonly orLess: boolean;
       }
     | { readonly kind: 'core-directory'; readonly path: string }
-    | { readonly kind: 'host-program' }
+    | {
+        readonly kind: 'host-program';
+        /** What it may run as root for who has the sudo rule: the services' own checks and restarts. */
+        readonly commands: readonly string[];
+      }
     | { readonly kind: 'sudo-rule'; readonly path: string; readonly user: string }
     | { readonly kind: 'free-disk'; readonly path: string; readonly minBytes: number; readonly cores: number }
     | { readonly kind: 'left-over-cores'; readonly path: string; readonly keepSeconds: number }
@@ -80,7 +84,7 @@ export type Requirement = Common &
 /** How root is reached, and what the host is for. */
 export interface ProfiledHost {
   readonly become: 'sudo' | 'none';
-  readonly services: readonly { readonly name: string }[];
+  readonly services: readonly { readonly name: string; readonly check?: string; readonly restart?: string }[];
 }
 
 /** Fixed paths of what a preparation puts there. */
@@ -101,7 +105,7 @@ export function resolveProfile(profile: Profile, platform: Platform, host: Profi
       ...(profile.symbols ? symbolRequirements(profile, platform) : []),
       ...packages(profile, platform),
       ...sysctls(profile),
-      { kind: 'host-program', ...requirement.hostProgram },
+      { kind: 'host-program', ...requirement.hostProgram, commands: commandsOf(host) },
       ...sudoRule(host, platform),
       ...leftOverCores(profile),
       {
@@ -409,6 +413,14 @@ function sudoRule({ become }: ProfiledHost, { user }: Platform): readonly Requir
       user,
     },
   ];
+}
+
+/** A URL is asked, not run. */
+function commandsOf({ services }: ProfiledHost): readonly string[] {
+  return services
+    .flatMap(({ check, restart }) => [check, restart])
+    .filter(each => each !== undefined)
+    .filter(each => !/^https?:\/\//.test(each));
 }
 
 function leftOverCores({ keepCoresSeconds, coreDirectory }: Profile): readonly Requirement[] {

@@ -62,7 +62,7 @@ export const defaultProfile: Profile = {
 
 const absolutePath = z
   .string()
-  .regex(/^\/[\w./+-]+$/, 'an absolute path has letters, digits, "/", ".", "_", "+" and "-"')
+  .regex(/^\/[\w./-]+$/, 'an absolute path has letters, digits, "/", ".", "_" and "-"')
   .refine(path => !path.split('/').includes('..'), 'an absolute path has no ".."');
 
 const word = /^[A-Za-z0-9][\w.+~:-]*$/;
@@ -85,7 +85,7 @@ const symbolSource = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('file with its OpenPGP public key (ASCII armoured), beside the fleet file'),
+    .describe('its OpenPGP public key (ASCII armoured), or the file that has it, beside the fleet file'),
 });
 
 /** A profile as fleet.yaml has it. */
@@ -158,12 +158,17 @@ async function readSource(
 ): Promise<SymbolSource> {
   const source = { url: url.replace(/\/+$/, ''), suites, components };
   if (key === undefined) return source;
+  if (isArmoured(key)) return { ...source, key };
   try {
     const text = await readFile(besideFleet(key, file.path), 'utf8');
-    if (text.includes('-----BEGIN PGP PUBLIC KEY BLOCK-----')) return { ...source, key: text };
+    if (isArmoured(text)) return { ...source, key: text };
     file.add([...at, 'key'], `"${key}" is not an ASCII armoured OpenPGP public key (make one: gpg --armor --export)`);
   } catch (error) {
     file.add([...at, 'key'], `cannot be read: ${messageOf(error)}`);
   }
   return source;
+}
+
+function isArmoured(text: string): boolean {
+  return text.includes('-----BEGIN PGP PUBLIC KEY BLOCK-----');
 }

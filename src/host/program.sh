@@ -26,6 +26,7 @@
 #   2 USAGE   10 PROCESS_GONE   11 GDB_MISSING   12 DISK_TOO_SMALL   13 GCORE_FAILED   14 GCORE_TIMEOUT
 #   15 CORE_INCOMPLETE   16 SERVICE_NOT_RUNNING   17 NO_PYTHON_PROCESS   18 NOT_OURS   19 FILE_UNREADABLE
 #   20 RECOVER_FAILED   21 RECOVER_NO_ANSWER   22 TOOL_MISSING   23 TARGET_STOPPED   24 CANCELLED   25 STILL_RUNNING
+#   26 NOT_PERMITTED
 #
 # NAME and KEY are lowercase hex. Who called may be gone in the middle, and call again: what was done is kept with the
 # files of a capture, or in the private directory KEY.recover of a recovery, before it is printed, until `clean`.
@@ -35,8 +36,13 @@ set -u
 umask 077
 LC_ALL=C
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
+# Who calls the installed program through sudo has no say in which programs root runs.
+case $0 in /usr/local/lib/hangar/host) PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin ;; esac
 export LC_ALL PATH
 unset http_proxy HTTP_PROXY ALL_PROXY all_proxy DEBUGINFOD_URLS
+
+# Beside the installed program: the SHA-256 of each command that it may run for somebody whom sudo lets call it.
+permitted=/usr/local/lib/hangar/commands
 
 main() {
   verb=${1:-}
@@ -91,6 +97,7 @@ run_verb() {
 verb_find() {
   limit=${limit:-5} samples=${samples:-4} seconds=${seconds:-1}
   need_number limit "$limit" && need_number samples "$samples" && need_number seconds "$seconds"
+  need_permission "$check"
   if [ -n "$pid" ]; then
     need_process
     members=$pid how="pid $pid"
@@ -1023,6 +1030,8 @@ recovery_files='shell runner log exit result forget .hangar'
 verb_recover() {
   limit=${limit:-90} checklimit=${checklimit:-3}
   need_number limit "$limit" && need_number checklimit "$checklimit"
+  need_permission "$check"
+  need_permission "$restart"
   case $mode in
     service) need_service ;;
     worker) need_number pid "$pid" ;;
@@ -1568,8 +1577,9 @@ tell_sysctls() {
     done
     if [ ! -f "$path" ]; then
       printf 'sysctl-absent %s\n' "$name"
-    elif IFS= read -r value 2>/dev/null <"$path"; then
-      printf 'sysctl %s %s\n' "$name" "$value"
+    # In one go: the kernel tells a number once, and dash's `read` asks for each byte (Linux, kernel/sysctl.c).
+    elif value=$(cat -- "$path" 2>/dev/null); then
+      printf 'sysctl %s %s\n' "$name" "${value%%"$newline"*}"
     else
       gap "$name" "'$path' cannot be read" 'log in as root or with sudo'
     fi
@@ -2240,6 +2250,16 @@ is_number() {
 
 need_number() {
   is_number "$2" || fail USAGE 2 "$1 '$2' is not a number"
+}
+
+# The right to call the installed program is not the right to run any command as root: those that are run have been
+# written down by who prepared the host. A URL is asked, not run.
+need_permission() {
+  case $1 in '' | http://* | https://*) return 0 ;; esac
+  case "$0 ${SUDO_UID:-0}" in "${permitted%/*}/host 0") return 0 ;; "${permitted%/*}/host "*) ;; *) return 0 ;; esac
+  sum=$(printf '%s' "$1" | sha256sum)
+  grep -qxF -- "${sum%% *}" "$permitted" 2>/dev/null ||
+    fail NOT_PERMITTED 26 "the command '$1' is not among those that the host was prepared for"
 }
 
 need_service() {

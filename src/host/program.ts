@@ -4,6 +4,15 @@ import { readFileSync } from 'node:fs';
 /** Where a prepared host has the host program, owned by root. */
 export const programPath = '/usr/local/lib/hangar/host';
 
+/** Where a prepared host has the SHA-256 of each command that the host program may run for who has the sudo rule. */
+export const commandsPath = '/usr/local/lib/hangar/commands';
+
+/** Text of that file: a service's own `check` and `restart`, as the fleet file has them. */
+export function commandsText(commands: readonly string[]): string {
+  const sums = commands.map(command => createHash('sha256').update(command).digest('hex'));
+  return ['# Commands that the host program may run as root, by their SHA-256.', ...new Set(sums), ''].join('\n');
+}
+
 /** What it can do; program.sh documents arguments, output and exit codes of each. */
 export type Verb =
   | 'find'

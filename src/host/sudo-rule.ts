@@ -5,10 +5,21 @@ export function sudoRule(user: string): string {
   return [
     '# Hangar: the host program alone, as root, without a password.',
     `${escaped(user)} ALL=(root) NOPASSWD: ${programPath}`,
-    `Defaults!${programPath} !requiretty`,
+    `Defaults!${programPath} ${settings.join(', ')}`,
     '',
   ].join('\n');
 }
+
+/** Nothing of the caller's reaches the program, and no log of sudo's (sudoers(5), `log_output`) holds a core. */
+const settings = [
+  'env_reset',
+  '!setenv',
+  'secure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"',
+  '!requiretty',
+  '!use_pty',
+  '!log_input',
+  '!log_output',
+] as const;
 
 /** Characters that mean something else in a user name there, `@` of a directory's users among them. */
 function escaped(user: string): string {

@@ -1,5 +1,5 @@
 import type { HostProfile, Requirement } from '../fleet/host-profile.ts';
-import { programPath } from '../host/program.ts';
+import { commandsPath, commandsText, programPath } from '../host/program.ts';
 import { sudoRule } from '../host/sudo-rule.ts';
 
 /** A call of a function of prepare.sh: its name and arguments, not yet quoted. */
@@ -31,7 +31,9 @@ export function piecesOf(requirement: Requirement, profile: HostProfile, isNamed
     case 'core-directory':
       return coreDirectoryPieces(requirement, profile);
     case 'host-program':
-      return [{ stage: 'rest', call: ['have_host_program', programPath] }];
+      return [
+        { stage: 'rest', call: ['have_host_program', programPath, commandsPath, commandsText(requirement.commands)] },
+      ];
     case 'sudo-rule':
       return [{ stage: 'rest', call: sudoCall(requirement) }];
     case 'free-disk':

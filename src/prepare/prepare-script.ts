@@ -1,8 +1,8 @@
 import type { HostProfile, Requirement } from '../fleet/host-profile.ts';
 import { stampPath } from '../host/facts.ts';
+import { quote } from '../quote.ts';
 import { library, measures, programFunction, whole } from './library.ts';
 import { type Call, type Piece, piecesOf, stages, sysctlFileCalls } from './pieces.ts';
-import { quote } from './quote.ts';
 
 export interface PrepareOptions {
   /** Ids of the requirements to meet; absent: all. One that the profile does not have is passed over. */

@@ -111,16 +111,16 @@ install_wanted() {
   rm -f -- "$work/wanted" "$work/names"
 }
 
-# `ID SEVERITY NAME VERSION IF_OFFERED` of each wanted package that is not there, or not in the version that is needed
-# (`-`: in any).
+# `ID SEVERITY NAME VERSION BASE IF_OFFERED` of each wanted package that is not there, or not in the version that its base
+# has (`- -`: any will do).
 list_lacking() {
   package_states "$work/names" >"$work/states"
   awk -F '[| ]' '
     FILENAME == ARGV[1] { state[$1] = $2; version[$1] = $3; next }
     {
-      needed = "-"
-      for (i = 5; i <= NF; i++) if (state[$i] == "installed") { needed = version[$i]; break }
-      if (state[$3] != "installed" || (needed != "-" && version[$3] != needed)) print $1, $2, $3, needed, $4
+      needed = base = "-"
+      for (i = 5; i <= NF; i++) if (state[$i] == "installed") { needed = version[$i]; base = $i; break }
+      if (state[$3] != "installed" || (needed != "-" && version[$3] != needed)) print $1, $2, $3, needed, base, $4
     }' "$work/states" "$work/wanted" >"$work/lacking"
 }
 
@@ -162,7 +162,7 @@ install_lacking() {
   fi
   mv "$work/lacking" "$work/lacked"
   list_lacking
-  while read -r id severity name needed if_offered; do
+  while read -r id severity name _; do
     if ! grep -qF " $name " "$work/lacking"; then
       changed "installed $name $(sed -n "s/^$name|installed|//p" "$work/states")"
     elif [ -e "$work/why.$name" ]; then
@@ -181,7 +181,7 @@ choose_versions() {
     # shellcheck disable=SC2046 # names without blanks
     apt_reads apt-cache madison $(cut -d ' ' -f 3 "$work/lacking") 2>/dev/null | awk '{ print $1, $3 }' | sort -u >"$work/offered"
   fi
-  while read -r _ _ name needed if_offered; do
+  while read -r _ _ name needed base if_offered; do
     offered=$(sed -n "s/^$name //p" "$work/offered" | tr '\n' ' ')
     if [ -z "$offered" ]; then
       if [ "$if_offered" = no ]; then
@@ -195,7 +195,7 @@ choose_versions() {
       # It brings the version that it needs of what it belongs to.
       printf '%s\n' "$name $name" >>"$work/words"
     else
-      printf '%s\n' "needed in version $needed, like what is installed; offered: ${offered% }. Upgrade in a maintenance window, or set allowUpgrades: true" >"$work/why.$name"
+      printf '%s\n' "$base is installed as $needed, but $name is only offered for ${offered% }: upgrade $base in a maintenance window, or set allowUpgrades: true" >"$work/why.$name"
     fi
   done <"$work/lacking"
 }
@@ -259,7 +259,7 @@ plan_install() {
   done <"$work/moved"
   if [ "$allow_upgrades" = yes ] || [ ! -s "$work/moved" ]; then return 0; fi
   moved=$(cut -d ' ' -f 1 "$work/moved" | head -n 6 | tr '\n' ' ')
-  said="it needs an upgrade of $(awk 'NR <= 4 { printf "%s%s (%s, to %s)", (NR > 1 ? ", " : ""), $1, $2, $3 }' "$work/moved"): do it in a maintenance window (apt-get install --only-upgrade ${moved% }), or set allowUpgrades: true"
+  said="it needs newer packages: upgrade them in a maintenance window (apt-get install --only-upgrade ${moved% }), or set allowUpgrades: true; $(awk 'NR <= 4 { printf "%s%s %s to %s", (NR > 1 ? ", " : ""), $1, $2, $3 }' "$work/moved")"
   return 1
 }
 
@@ -496,7 +496,7 @@ has_archives() {
 
 # --- the host program ------------------------------------------------------------------------------------------------
 
-# have_host_program PATH
+# have_host_program PATH COMMANDS_PATH COMMANDS_TEXT
 have_host_program() {
   need_host
   if ! is_there "${1%/*}"; then note "directory $id ${1%/*}" && mkdir -p -- "${1%/*}"; fi
@@ -505,10 +505,18 @@ have_host_program() {
     return
   fi
   mended=$wrote
+  printf '%s' "$3" >"$work/commands"
+  if ! install_file "$work/commands" "$2" 644; then
+    failed "$said"
+    return
+  fi
+  listed=$wrote
   if ! install_file "$work/host" "$1" 755; then
     failed "$said"
   elif [ "$wrote" = yes ]; then
     changed "installed $1"
+  elif [ "$listed" = yes ]; then
+    changed "wrote $2"
   elif [ "$mended" = yes ]; then
     changed "${1%/*} is of root and 0755"
   fi

@@ -9,12 +9,11 @@ export interface Prepared {
   readonly isDone: boolean;
 }
 
-// A type, not an interface: it goes into outputs of steps, which are records.
-export type Told = {
+export interface Told {
   /** Of the requirement, as `package:gdb`; `stamp`, `lock`, `root` and `packages` beside. */
   readonly id: string;
   readonly text: string;
-};
+}
 
 /** Exit codes of the scripts (common.sh). */
 export const prepareExit = { failed: 30, busy: 31, unable: 32 } as const;

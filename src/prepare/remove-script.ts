@@ -1,8 +1,8 @@
 import type { HostProfile } from '../fleet/host-profile.ts';
 import { stampPath } from '../host/facts.ts';
-import { programPath } from '../host/program.ts';
+import { commandsPath, programPath } from '../host/program.ts';
+import { quote } from '../quote.ts';
 import { library, whole } from './library.ts';
-import { quote } from './quote.ts';
 
 /**
  * What takes back what preparations added to a host, as one script for `sh -eu -s` on stdin, as root: packages that were
@@ -11,6 +11,6 @@ import { quote } from './quote.ts';
  */
 export function removeScript({ requirements }: HostProfile): string {
   const rules = requirements.flatMap(each => (each.kind === 'sudo-rule' ? [each.path] : []));
-  const words = ['run_alone', 'take_back', stampPath, programPath, ...rules];
+  const words = ['run_alone', 'take_back', stampPath, programPath, commandsPath, ...rules];
   return [library('remove'), ...whole(words.map(quote).join(' '))].join('\n');
 }

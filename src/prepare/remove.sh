@@ -1,16 +1,17 @@
 
 # --- remove ----------------------------------------------------------------------------------------------------------
 
-# Takes back what the record says, then what is ours by its name: take_back STAMP PROGRAM [SUDO_RULE]…
+# Takes back what the record says, then what is ours by its name: take_back STAMP PROGRAM COMMANDS [SUDO_RULE]…
 take_back() {
-  stamp=$1 program=$2
-  shift 2
+  stamp=$1 program=$2 commands=$3
+  shift 3
   remove_packages
   remove_files
   for path in "$@"; do remove_own sudo-rule "$path"; done
   remove_own sysctl /etc/sysctl.d/60-hangar.conf
   remove_own left-over-cores /etc/tmpfiles.d/hangar.conf
   remove_own host-program "$program"
+  remove_own host-program "$commands"
   remove_own stamp "$stamp"
   remove_directories
   rmdir -- "$formers" 2>/dev/null

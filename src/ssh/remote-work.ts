@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { HangarError } from '../errors.ts';
 import type { Host } from '../fleet/host.ts';
+import { quote } from '../quote.ts';
 import { asRoot } from './as-root.ts';
-import { quote } from './quote.ts';
 import type { RunOptions } from './session.ts';
 import type { Shell } from './shell.ts';
 

@@ -68,9 +68,11 @@ export const checkComplianceStep: StepKind<Incident, Input, Output> = {
       failure: 'step',
     });
   },
-  warning: ({ checks }, { counts }) => {
-    const warned = checks.filter(({ state }) => state === 'warn').map(({ id }) => id);
-    return counts === 'all' && warned.length > 0 ? `${warned.join(', ')} not as expected` : undefined;
+  warning: ({ checks, mendable: repairs }, { counts, only = [] }) => {
+    // What preparing is asked for by name and does not mend is told, even where it only warns.
+    const isLeft = (id: string): boolean => only.includes(id) && !(counts === 'beyondRepair' && repairs.includes(id));
+    const warned = checks.filter(({ id, state }) => state === 'warn' && (counts === 'all' || isLeft(id)));
+    return warned.length > 0 ? `${warned.map(({ id }) => id).join(', ')} not as expected` : undefined;
   },
 };
 

@@ -4,8 +4,8 @@ import { Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { receivePrivateFile } from '../case/private-files.ts';
 import { HangarError } from '../errors.ts';
+import { quote } from '../quote.ts';
 import { asRoot } from '../ssh/as-root.ts';
-import { quote } from '../ssh/quote.ts';
 import type { RemoteCommand } from '../ssh/session.ts';
 import type { Machine } from './incident.ts';
 

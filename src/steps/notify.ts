@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { HangarError, messageOf } from '../errors.ts';
+import { quote } from '../quote.ts';
 import type { StepKind, StepRuntime } from '../runbook/step-kind.ts';
 import { localShell } from '../ssh/local-shell.ts';
-import { quote } from '../ssh/quote.ts';
 import type { Incident } from './incident.ts';
 
 const input = z

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { checkHost } from '../compliance/check-host.ts';
+import { accessFix } from '../compliance/situation.ts';
 import { HangarError } from '../errors.ts';
+import type { HostProfile } from '../fleet/host-profile.ts';
 import { prepareScript } from '../prepare/prepare-script.ts';
 import { readPrepared } from '../prepare/prepared.ts';
 import { removeScript } from '../prepare/remove-script.ts';
-import type { StepKind, StepRuntime } from '../runbook/step-kind.ts';
+import type { StepKind } from '../runbook/step-kind.ts';
 import { asRoot } from '../ssh/as-root.ts';
 import type { Incident } from './incident.ts';
 import { runWorkStep, type WorkOutput } from './work-step.ts';
@@ -36,9 +38,14 @@ export const prepareHostStep: StepKind<Incident, Input, Output> = {
     return [`${asRoot(host, { line: 'sh -eu -s' }).line} <<'EOF' # ${what}${part}`];
   },
   async run(asked, incident, runtime) {
-    const script = await scriptOf(asked, incident, runtime);
-    const work = await runWorkStep({ script, become: true }, incident, runtime);
-    return prepared(work, incident);
+    const { signal } = runtime;
+    const checked = await incident.withSession(session => checkHost(session, incident.profile, { signal }), signal);
+    const script = scriptOf(asked, checked.profile);
+    try {
+      return prepared(await runWorkStep({ script, become: true }, incident, runtime), incident);
+    } catch (error) {
+      throw isRefusal(error) ? withoutRoot(error, { host: incident.host, facts: checked.facts }) : error;
+    }
   },
   failure: ({ failed }, _asked, { host }) => {
     const [first, ...others] = failed;
@@ -53,9 +60,17 @@ export const prepareHostStep: StepKind<Incident, Input, Output> = {
   },
 };
 
-async function scriptOf({ only, remove }: Input, incident: Incident, { signal }: StepRuntime): Promise<string> {
-  const { profile } = await incident.withSession(session => checkHost(session, incident.profile, { signal }), signal);
+function scriptOf({ only, remove }: Input, profile: HostProfile): string {
   return remove ? removeScript(profile) : prepareScript(profile, only === undefined ? {} : { only });
+}
+
+function isRefusal(error: unknown): error is HangarError {
+  return error instanceof HangarError && error.code === 'SUDO_REFUSED';
+}
+
+/** The sudo rule that a preparation leaves is for the host program alone. */
+function withoutRoot({ code, message, failure }: HangarError, access: Parameters<typeof accessFix>[0]): HangarError {
+  return new HangarError({ code, message, fix: accessFix(access), failure });
 }
 
 function prepared({ stdout, stderr, exitCode }: WorkOutput, { host }: Incident): Output {

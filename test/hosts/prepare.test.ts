@@ -11,10 +11,11 @@ import { sudoRule } from '../../src/host/sudo-rule.ts';
 import { prepareScript } from '../../src/prepare/prepare-script.ts';
 import { type Prepared, prepareExit, readPrepared } from '../../src/prepare/prepared.ts';
 import { removeScript } from '../../src/prepare/remove-script.ts';
+import { quote } from '../../src/quote.ts';
 import { connectMirror, type PackageMirror } from '../support/hosts/package-mirror.ts';
 import { requireRoot } from '../support/hosts/require-root.ts';
 import { startShop } from '../support/hosts/shop.ts';
-import { startHost, type TestHost } from '../support/hosts/test-host.ts';
+import { type Ran, startHost, type TestHost } from '../support/hosts/test-host.ts';
 
 const common = { severity: 'error', why: 'a test wants it' } as const;
 const cores = '/var/tmp/hangar';
@@ -49,7 +50,7 @@ function pythonWeb(python: string): HostProfile {
     packageOf(`python${python}-dbg`, [`python${python}-minimal`, `python${python}`]),
     packageOf('apache2-bin-dbgsym', ['apache2-bin'], true),
     ttl('64'),
-    { ...common, id: 'host-program', kind: 'host-program' },
+    { ...common, id: 'host-program', kind: 'host-program', commands: ['pgrep -x sshd'] },
     { ...common, id: 'sudo-rule', kind: 'sudo-rule', path: '/etc/sudoers.d/hangar', user: 'ops' },
     { ...common, id: 'left-over-cores', kind: 'left-over-cores', path: cores, keepSeconds: 14 * 86_400 },
     { ...common, id: 'free-disk', kind: 'free-disk', path: cores, minBytes: 1_000_000, cores: 2 },
@@ -164,9 +165,32 @@ describe.each([
   });
 
   test('lets ops run the host program as root, and nothing else', async () => {
-    const asOps = (command: string) => host.run(`su ops -c '${command}'`);
-    expect((await asOps(`sudo -n ${programPath} outcome key=0123456789`)).stdout).toBe('outcome none\n');
-    expect((await asOps('sudo -n id')).code).toBe(1);
+    expect((await asOps(host, `sudo -n ${programPath} outcome key=0123456789`)).stdout).toBe('outcome none\n');
+    expect((await asOps(host, 'sudo -n id')).code).toBe(1);
+  });
+
+  test('lets ops run as root no command but those that the host was prepared for, and none in their place', async () => {
+    const ask = (check: string, path = ''): Promise<Ran> =>
+      asOps(host, `${path}sudo -n ${programPath} find pid=$$ seconds=0 samples=1 'check=${check}'`);
+    expect((await ask('pgrep -x sshd')).stdout).toMatch(/^check answered /m);
+    expect((await ask('http://127.0.0.1:9/')).stdout).toMatch(/^check (refused|unknown) /m);
+    const refused = await ask('touch /root/mine');
+    expect(refused).toMatchObject({ code: 26, stderr: expect.stringMatching(/^error NOT_PERMITTED /m) });
+    const restart = await asOps(
+      host,
+      `sudo -n ${programPath} recover service=cron mode=service 'restart=id >/root/mine'`,
+    );
+    expect(restart).toMatchObject({ code: 26, stderr: expect.stringMatching(/^error NOT_PERMITTED /m) });
+    await asOps(
+      host,
+      `mkdir -p ~/bin && for each in pgrep awk sed grep; do printf '#!/bin/sh\\ntouch /root/mine\\n' >~/bin/$each; chmod 755 ~/bin/$each; done`,
+    );
+    expect(await said(host, 'ls ~ops/bin')).toBe('awk\ngrep\npgrep\nsed');
+    // Also where the host's own sudoers sets no path.
+    await host.run("sed -i.bak '/secure_path/d' /etc/sudoers");
+    expect((await ask('pgrep -x sshd', 'PATH=$HOME/bin:$PATH ')).stdout).toMatch(/^check answered /m);
+    await host.run('mv /etc/sudoers.bak /etc/sudoers; rm -r ~ops/bin');
+    expect(await said(host, 'ls /root/mine')).toBe('');
   });
 
   test('is not touched by a second run', async () => {
@@ -266,7 +290,7 @@ describe('a host with an apt repository of its own', () => {
     expect(refused.changed).toEqual([{ id: 'package:hangar-plain', text: 'installed hangar-plain 1.0' }]);
     expect(refused.failed.map(({ id, text }) => `${id} ${text}`)).toEqual([
       expect.stringMatching(
-        /^package:hangar-tool it needs an upgrade of hangar-base \(1\.0, to 2\.0\): .*allowUpgrades: true/,
+        /^package:hangar-tool it needs newer packages: .* --only-upgrade hangar-base\), .*allowUpgrades: true; hangar-base 1\.0 to 2\.0$/,
       ),
       expect.stringMatching(/^package:hangar-none no source of packages offers hangar-none/),
     ]);
@@ -288,10 +312,15 @@ describe('a host with an apt repository of its own', () => {
       [],
     ]);
     expect(await version(host, 'hangar-base')).toBe('1.0');
-    const absent = await act(host, prepareScript(profileOf(packageOf('hangar-plain', ['hangar-none', 'hangar-base-none'])), {}));
+    const absent = await act(
+      host,
+      prepareScript(profileOf(packageOf('hangar-plain', ['hangar-none', 'hangar-base-none'])), {}),
+    );
     expect(absent.failed).toEqual([]);
     const other = await act(host, prepareScript(profileOf(packageOf('hangar-plain', ['libc6']))));
-    expect(other.failed[0]?.text).toMatch(/^needed in version 2\.36.*offered: 1\.0\. Upgrade .*allowUpgrades: true/);
+    expect(other.failed[0]?.text).toMatch(
+      /^libc6 is installed as 2\.36.*, but hangar-plain is only offered for 1\.0: upgrade libc6 .*allowUpgrades: true$/,
+    );
   });
 
   test('never loses a package for another one', async () => {
@@ -307,9 +336,9 @@ describe('a host with an apt repository of its own', () => {
     await host.run('dpkg --purge hangar-plain');
     // struct flock of Linux on 64 bits (fcntl(2)): F_WRLCK, the whole file.
     const hold =
-      'use Fcntl; open F, "+>", "/var/lib/dpkg/lock-frontend"; fcntl(F, F_SETLK, pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0)) or die; open H, ">", "/root/held"; close H; sleep 4; rename "/root/held", "/root/let-go"';
+      'use Fcntl; open F, "+>", "/var/lib/dpkg/lock-frontend"; $l = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $l) or die; open H, ">", "/root/held"; close H; sleep 4; rename "/root/held", "/root/let-go"';
     await host.run(
-      `rm -f /root/held /root/let-go; perl -e '${hold}' >/dev/null 2>&1 & until [ -e /root/held ]; do sleep 0.05; done`,
+      `rm -f /root/held /root/let-go; perl -e '${hold}' >/dev/null 2>&1 & for each in $(seq 200); do [ -e /root/held ] || sleep 0.05; done`,
     );
     const { changed } = await act(host, prepareScript(profileOf(packageOf('hangar-plain'))));
     expect(ids(changed)).toEqual(['package:hangar-plain']);
@@ -319,7 +348,7 @@ describe('a host with an apt repository of its own', () => {
   test('is prepared by one of two that come at once, and the other finds it done', async () => {
     await host.run('dpkg --purge hangar-plain');
     const script = prepareScript(
-      profileOf(packageOf('hangar-plain'), { ...common, id: 'host-program', kind: 'host-program' }),
+      profileOf(packageOf('hangar-plain'), { ...common, id: 'host-program', kind: 'host-program', commands: [] }),
     );
     const both = await Promise.all([act(host, script), act(host, script)]);
     expect(both.map(({ code, failed }) => [code, failed])).toEqual([
@@ -403,10 +432,6 @@ describe('a host with an apt repository of its own', () => {
   });
 
   test('is told with numbers when too little is free, after the cache of packages was emptied', async () => {
-    const tight = (minBytes: number, severity: 'error' | 'warning') =>
-      prepareScript(
-        profileOf({ ...common, severity, id: 'free-disk', kind: 'free-disk', path: cores, minBytes, cores: 0 }),
-      );
     await host.run('fallocate -l 1M /var/cache/apt/archives/x_1_all.deb');
     const short = await act(host, tight(2 ** 50, 'error'), 'token');
     expect([ids(short.changed), short.code]).toEqual([['free-disk'], prepareExit.failed]);
@@ -456,6 +481,23 @@ describe('a host with an apt repository of its own', () => {
     expect((await act(host, wanted)).stdout).toBe('done\n');
   });
 });
+
+function asOps(host: TestHost, command: string): ReturnType<TestHost['run']> {
+  return host.run(`su ops -c ${quote(command)}`);
+}
+
+function tight(minBytes: number, severity: Requirement['severity']): string {
+  const room: Requirement = {
+    ...common,
+    severity,
+    id: 'free-disk',
+    kind: 'free-disk',
+    path: cores,
+    minBytes,
+    cores: 0,
+  };
+  return prepareScript(profileOf(room));
+}
 
 async function version(host: TestHost, name: string): Promise<string> {
   return said(host, `dpkg-query -W -f '\${Version}' ${name} 2>/dev/null`);

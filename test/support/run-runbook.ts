@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { quote } from '../../src/ssh/quote.ts';
+import { quote } from '../../src/quote.ts';
 
 export interface Finished {
   readonly code: number | null;

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import type { AddressInfo, ListenOptions } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join, normalize } from 'node:path';
 import { promisify } from 'node:util';
@@ -31,6 +32,10 @@ export interface SymbolRepository {
   readonly packages: SymbolPackages;
   /** Paths that were asked for. */
   readonly requests: readonly string[];
+  /** Nobody listens at its address any more, until `open`. */
+  close(): Promise<void>;
+  /** Listens again, at the address of before. */
+  open(): Promise<void>;
   /** The server ends; nothing is left. May be called again. */
   stop(): Promise<void>;
 }
@@ -49,10 +54,23 @@ export async function startSymbolRepository(options: SymbolRepositoryOptions): P
     const archive = join(folder, 'archive');
     for (const suite of suites) await publish(archive, suite, packages, key);
     const requests: string[] = [];
-    const server = await serve(archive, address, requests);
+    let server = await serve(archive, { host: address, port: 0 }, requests);
     undo.push(() => closed(server));
     const { keyArmoured, fingerprint } = key;
-    return { url: urlOf(server), suite: suites[0] ?? '', keyArmoured, fingerprint, packages, requests, stop };
+    const at = addressOf(server);
+    return {
+      url: `http://${at.address}:${at.port}`,
+      suite: suites[0] ?? '',
+      keyArmoured,
+      fingerprint,
+      packages,
+      requests,
+      close: () => closed(server),
+      async open() {
+        server = await serve(archive, { host: at.address, port: at.port }, requests);
+      },
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -132,7 +150,7 @@ function sha256(content: Buffer): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-async function serve(archive: string, address: string, requests: string[]): Promise<Server> {
+async function serve(archive: string, at: ListenOptions, requests: string[]): Promise<Server> {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://shop.example').pathname));
     requests.push(path);
@@ -143,15 +161,15 @@ async function serve(archive: string, address: string, requests: string[]): Prom
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(0, address, resolve);
+    server.listen(at, resolve);
   });
   return server;
 }
 
-function urlOf(server: Server): string {
+function addressOf(server: Server): AddressInfo {
   const at = server.address();
   if (at === null || typeof at === 'string') throw new Error('the symbol repository does not listen');
-  return `http://${at.address}:${at.port}`;
+  return at;
 }
 
 async function closed(server: Server): Promise<void> {

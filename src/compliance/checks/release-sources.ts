@@ -1,5 +1,5 @@
 import type { RepositoryFact } from '../../host/facts.ts';
-import { quote } from '../../ssh/quote.ts';
+import { quote } from '../../quote.ts';
 import type { Judgement } from '../judgement.ts';
 import { findRelease } from '../release-table.ts';
 import { onHost, type Situation, untold } from '../situation.ts';

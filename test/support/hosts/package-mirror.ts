@@ -1,6 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestHost } from './test-host.ts';
 
@@ -22,9 +21,12 @@ export async function connectMirror(host: Pick<TestHost, 'address' | 'root'>): P
     server.once('error', reject);
     server.listen(0, address, resolve);
   });
-  const { port } = server.address() as AddressInfo;
+  const bound = server.address();
+  const port = typeof bound === 'object' ? bound?.port : undefined;
   const settings = join(host.root, 'etc/apt/apt.conf.d/90test-proxy');
-  await writeFile(settings, `Acquire::http::Proxy "http://${address}:${port}";\n`);
+  // What else listens on this end is asked itself.
+  const lines = [`Acquire::http::Proxy "http://${address}:${port}";`, `Acquire::http::Proxy::${address} "DIRECT";`, ''];
+  await writeFile(settings, lines.join('\n'));
   return {
     asked: () => count - (count = 0),
     async close() {

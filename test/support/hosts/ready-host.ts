@@ -111,13 +111,27 @@ function actionsOf(
     setProfile: changes => controller.writeProfiles({ 'python-web': { ...profile, ...changes } }),
     run,
     async compliance(...args) {
-      const { code, stdout, stderr } = await controller.run('compliance', '--host', host.name, '--format', 'json', ...args);
+      const { code, stdout, stderr } = await controller.run(
+        'compliance',
+        '--host',
+        host.name,
+        '--format',
+        'json',
+        ...args,
+      );
       const { compliance } = complianceOutput.parse(JSON.parse(stdout));
       const states = (compliance.hosts[0]?.checks ?? []).map(({ id, state }) => [id, state]);
       return { code, compliance, states: Object.fromEntries(states), stderr };
     },
     async prepare(...args) {
-      const { code, stdout, stderr } = await controller.run('prepare', '--host', host.name, '--format', 'json', ...args);
+      const { code, stdout, stderr } = await controller.run(
+        'prepare',
+        '--host',
+        host.name,
+        '--format',
+        'json',
+        ...args,
+      );
       const prepared = runSchema.parse(JSON.parse(stdout));
       return { code, run: prepared, changed: changedIn(prepared), stderr };
     },

@@ -8,7 +8,7 @@ import type { Host } from '../../../src/fleet/host.ts';
 import { type HostProfile, profilePaths, resolveProfile } from '../../../src/fleet/host-profile.ts';
 import { defaultProfile, type Profile } from '../../../src/fleet/profile.ts';
 import type { FileFact, HostFacts, PackageFact, PythonProcess } from '../../../src/host/facts.ts';
-import { programPath, programSha256 } from '../../../src/host/program.ts';
+import { commandsPath, commandsText, programPath, programSha256 } from '../../../src/host/program.ts';
 import { sudoRule } from '../../../src/host/sudo-rule.ts';
 
 export const now = new Date('2026-11-25T12:00:00Z');
@@ -36,7 +36,7 @@ export const host: Host = {
   become: 'sudo',
   user: 'ops',
   labels: {},
-  services: [{ name: 'apache2' }],
+  services: [{ name: 'apache2', check: 'apachectl status' }],
 };
 
 /** Facts in which each part may be changed. */
@@ -164,6 +164,7 @@ export function goodCase(changed: Partial<Profile> = {}, symbolKey = key): Case 
 function filesOf({ requirements }: HostProfile): ReadonlyMap<string, FileFact> {
   const found = new Map<string, FileFact>([
     [programPath, present('', '0755', { sha256: programSha256(), bytes: 50_000 })],
+    [commandsPath, present(commandsText(['apachectl status']))],
     [profilePaths.sudoRule, present(sudoRule('ops'), '0440')],
     ['/var/tmp/hangar', present('', '0700', { kind: 'directory', directory: { mode: '1777', owner: 'root' } })],
   ]);

@@ -4,7 +4,7 @@ import type { CheckResult } from '../../../src/compliance/schema.ts';
 import { HangarError } from '../../../src/errors.ts';
 import { profilePaths } from '../../../src/fleet/host-profile.ts';
 import type { FileFact, HostFacts, PackageFact, PythonModule, PythonProcess } from '../../../src/host/facts.ts';
-import { programPath } from '../../../src/host/program.ts';
+import { commandsPath, commandsText, programPath } from '../../../src/host/program.ts';
 import {
   apache,
   type Case,
@@ -329,6 +329,13 @@ const mutations: readonly (readonly [string, (asked: Case) => void, string, 'fai
     /another text/,
   ],
   [
+    'a check of the fleet file that the host was not prepared for',
+    asked => withFile(asked, commandsPath, present(commandsText([]))),
+    'host-program',
+    'fail',
+    /\/usr\/local\/lib\/hangar\/commands has another text/,
+  ],
+  [
     'a host program that others may replace',
     asked => changeFile(asked, programPath, { directory: { mode: '0777', owner: 'root' } }),
     'host-program',
@@ -474,7 +481,7 @@ test('the fix is the command that mends it, or what a person has to do', async (
     ),
   ).toMatch(/add "python2\.7-dbg", or "libpython2\.7-dbgsym", to `packages` of the profile/);
   expect(await fixOf('free-disk', asked => withProcess(asked, { coreBytes: 11 * 2 ** 30 }))).toBe(
-    'make 2 GiB free; what fills it: on web3, as root: du -xh /var/tmp | sort -h | tail',
+    "make 2 GiB free: runbook prepare --host web3 --only free-disk empties apt's cache; what else fills it: on web3, as root: du -xh /var/tmp | sort -h | tail",
   );
 });
 

@@ -10,8 +10,8 @@ import { judgeOwnChecks } from '../../../src/compliance/judge-own-checks.ts';
 import type { OwnAnswer, OwnCheck, OwnQuestion } from '../../../src/compliance/own-check.ts';
 import { ownChecksScript } from '../../../src/compliance/own-checks-script.ts';
 import type { CheckResult } from '../../../src/compliance/schema.ts';
+import { quote } from '../../../src/quote.ts';
 import { localShell } from '../../../src/ssh/local-shell.ts';
-import { quote } from '../../../src/ssh/quote.ts';
 import type { RemoteCommand } from '../../../src/ssh/session.ts';
 import { host, now, sha256 } from './good-host.ts';
 

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -260,6 +261,7 @@ describe.each([
       'want=no-such-package-here',
       ...[plain, odd, large, folder, join(folder, 'no', 'such')].map(path => `file=${path}`),
       'sysctl=kernel.core_pattern',
+      'sysctl=kernel.pid_max',
       'sysctl=kernel.no_such_setting',
       `cores=${join(folder, 'no', 'cores')}`,
     );
@@ -277,6 +279,7 @@ describe.each([
     expect(facts.files.get(folder)).toMatchObject({ kind: 'directory', mode: '0700' });
     expect(facts.files.get(join(folder, 'no', 'such'))).toEqual({ status: 'absent' });
     expect(facts.sysctls.get('kernel.core_pattern')).toEqual(expect.any(String));
+    expect(facts.sysctls.get('kernel.pid_max')).toBe(readFileSync('/proc/sys/kernel/pid_max', 'utf8').trim());
     expect(facts.sysctls.has('kernel.no_such_setting')).toBe(true);
     expect(facts.disk).toMatchObject({ path: folder });
     expect(Math.abs(facts.clockSeconds - Date.now() / 1000)).toBeLessThan(60);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import { assert, constantFrom, oneof, property, string } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HostProfile, Requirement } from '../../../src/fleet/host-profile.ts';
 import { programText } from '../../../src/host/program.ts';
@@ -29,7 +29,7 @@ const requirements: readonly Requirement[] = [
   { ...common, id: 'sysctl:a', kind: 'sysctl', name: 'kernel.yama.ptrace_scope', value: '1', orLess: true },
   { ...common, id: 'sysctl:b', kind: 'sysctl', name: 'net.ipv4.ip_default_ttl', value: '64', orLess: false },
   { ...common, id: 'core-directory', kind: 'core-directory', path: '/var/tmp/hangar' },
-  { ...common, id: 'host-program', kind: 'host-program' },
+  { ...common, id: 'host-program', kind: 'host-program', commands: [] },
   { ...common, id: 'sudo-rule', kind: 'sudo-rule', path: '/etc/sudoers.d/hangar', user: 'ops' },
   { ...common, id: 'left-over-cores', kind: 'left-over-cores', path: '/var/tmp/hangar', keepSeconds: 86400 },
   { ...common, id: 'replaced-programs', kind: 'replaced-programs', services: ['apache2'], restart: false },
@@ -129,11 +129,14 @@ describe('what a script calls', () => {
     ]);
   });
 
+  /** Ids of the requirements that are met. */
+  function idsOf(only: readonly string[]): readonly (string | undefined)[] {
+    return callsOf(prepareScript(profile, { only })).flatMap(([name, id]) => (name === 'requirement' ? [id] : []));
+  }
+
   test('meets those alone that are asked for, and none for a name that the profile does not have', () => {
-    const ids = (only: readonly string[]): readonly (string | undefined)[] =>
-      callsOf(prepareScript(profile, { only })).flatMap(([name, id]) => (name === 'requirement' ? [id] : []));
-    expect(ids(['package:gdb', 'host-program'])).toEqual(['package:gdb', 'host-program']);
-    expect(ids(['package:emacs'])).toEqual([]);
+    expect(idsOf(['package:gdb', 'host-program'])).toEqual(['package:gdb', 'host-program']);
+    expect(idsOf(['package:emacs'])).toEqual([]);
   });
 
   test('keeps all kernel settings in their file where one of them is asked for', () => {
@@ -187,10 +190,10 @@ describe('what a script calls', () => {
   );
 
   test('hands over whatever a profile holds, unread by the shell', () => {
-    const text = fc.string({ unit: 'grapheme', maxLength: 40 }).filter(each => !each.includes('\0'));
-    const nasty = fc.oneof(text, fc.constantFrom("'", "$(touch x)'", '`id`\n}', '\\', '"; exit', '#', '-n'));
-    fc.assert(
-      fc.property(nasty, nasty, nasty, nasty, (source, value, base64, service) => {
+    const text = string({ unit: 'grapheme', maxLength: 40 }).filter(each => !each.includes('\0'));
+    const nasty = oneof(text, constantFrom("'", "$(touch x)'", '`id`\n}', '\\', '"; exit', '#', '-n'));
+    assert(
+      property(nasty, nasty, nasty, nasty, (source, value, base64, service) => {
         const hostile: HostProfile = {
           ...profile,
           requirements: requirements.map((each): Requirement => {
