@@ -11,6 +11,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], ...slow } },
       { extends: true, test: { name: 'hosts', include: ['test/hosts/**/*.test.ts'], ...slow } },
+      { extends: true, test: { name: 'infra', include: ['test/infra/**/*.test.ts'], ...slow } },
       { extends: true, test: { name: 'matrix', include: ['test/matrix/**/*.test.ts'], ...slow } },
     ],
   },

@@ -10,10 +10,10 @@ import type { GlobalOptions, Io } from './io.ts';
  */
 export async function openFleet(
   { fleet }: Pick<GlobalOptions, 'fleet'>,
-  { cwd }: Pick<Io, 'cwd'>,
+  { cwd, env }: Pick<Io, 'cwd' | 'env'>,
 ): Promise<Fleet | undefined> {
   const named = fleet === undefined ? undefined : stackOf(fleet);
-  if (named !== undefined) return loadPulumiFleet(named.stack, named.from ?? cwd);
+  if (named !== undefined) return loadPulumiFleet(named.stack, named.from ?? cwd, env);
   const path = fleet ?? findFleetFile(cwd);
   return path === undefined ? undefined : loadFleet(path);
 }

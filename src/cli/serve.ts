@@ -1,6 +1,5 @@
 import { existsSync, unwatchFile, watchFile } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { renderCompliance } from '../compliance/formats/index.ts';
 import { earlierCompliance } from '../compliance/history.ts';
 import { HangarError } from '../errors.ts';
@@ -25,6 +24,7 @@ import { startWebServer } from '../serve/web-server.ts';
 import { openFleet } from './fleet.ts';
 import type { GlobalOptions, Io } from './io.ts';
 import { printJson } from './output.ts';
+import { packageRoot } from './package-root.ts';
 import { renderRun } from './render-run.ts';
 import { printUnits, type SchedulePlace } from './schedule-units.ts';
 import { scheduledRunbook } from './scheduled-runbook.ts';
@@ -44,7 +44,7 @@ export async function serveAsAsked(asked: ServeAsked, options: GlobalOptions, io
 }
 
 /** The launcher, which takes the Node that belongs to the package. */
-const bin = fileURLToPath(new URL('../../bin/runbook', import.meta.url));
+const bin = join(packageRoot, 'bin', 'runbook');
 
 function placeOf({ fleet, state }: GlobalOptions, { cwd }: Io): SchedulePlace {
   const named = fleet ?? findFleetFile(cwd);

@@ -1,8 +1,8 @@
 import { isMap, isScalar } from 'yaml';
 import type { YamlFile } from '../fleet/yaml-problems.ts';
+import { parseDuration, parseSize } from '../quantity.ts';
 import { isIdentifier, isReservedParam, whyNoName, withArticle } from './names.ts';
 import { parseParam } from './params.ts';
-import { parseDuration, parseSize } from '../quantity.ts';
 import type { Param } from './runbook.ts';
 import type { ParamFile } from './schema.ts';
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { YamlFile, YamlPath } from '../fleet/yaml-problems.ts';
+import { parseDuration } from '../quantity.ts';
 import { type CelField, type CelType, celTypeOf } from './cel-type.ts';
 import { everyStep } from './every-step.ts';
 import { type CheckOptions, checkExpression, type Expression, provenPresent, type Scope } from './expression.ts';
@@ -7,7 +8,6 @@ import { includeKind } from './include-kind.ts';
 import { isIdentifier, suggestion, whyNoName, withArticle } from './names.ts';
 import { declaredOutputs } from './outputs.ts';
 import { parseParam } from './params.ts';
-import { parseDuration } from '../quantity.ts';
 import type { AnyStepKind, Foreach, Param, Runbook, Step, StepKinds } from './runbook.ts';
 import type { RunbookFile, StepFile } from './schema.ts';
 import {

@@ -1,6 +1,6 @@
 import { HangarError } from '../errors.ts';
-import { kebabCase } from './names.ts';
 import { parseDuration, parseSize } from '../quantity.ts';
+import { kebabCase } from './names.ts';
 import type { Param, ParamValue, ParamValues, Runbook } from './runbook.ts';
 
 /** A param as an option of the command line. */

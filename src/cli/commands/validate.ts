@@ -5,6 +5,7 @@ import { findChecksFile, loadChecks } from '../../compliance/checks-file.ts';
 import { HangarError } from '../../errors.ts';
 import type { Fleet } from '../../fleet/fleet.ts';
 import { loadFleet } from '../../fleet/load-fleet.ts';
+import { stackOf } from '../../fleet/pulumi-fleet.ts';
 import { openFleet } from '../fleet.ts';
 import { printJson, printResult } from '../output.ts';
 import type { CommandSpec } from '../program.ts';
@@ -29,7 +30,8 @@ export const validateCommand: CommandSpec = {
       const runbooks = await findRunbooks(fleet);
       const checks = fleet && (await findChecksFile(fleet));
       const paths = runbooks.map(found => ('error' in found ? found.path : found.runbook.path));
-      const files = [fleet?.path, checks].filter(path => path !== undefined);
+      const inventory = fleet && stackOf(fleet.path) === undefined ? fleet.path : undefined;
+      const files = [inventory, checks].filter(path => path !== undefined);
       return checkAll([...files, ...paths], async () => fleet);
     }
   },
