@@ -14,8 +14,8 @@ import { findRunbooks, readRunbook } from '../runbooks.ts';
 export const validateCommand: CommandSpec = {
   declare: command => command.argument('[file...]', 'default: the fleet file, checks.yaml beside it and every runbook'),
   async run(command, options, io) {
-    const [files = []] = command.processedArgs;
-    const named = Array.isArray(files) ? files.map(file => resolve(io.cwd, String(file))) : [];
+    const [given = []] = command.processedArgs;
+    const named = Array.isArray(given) ? given.map(file => resolve(io.cwd, String(file))) : [];
     const checked = named.length > 0 ? await checkAll(named, fleetOf) : await checkFound();
     if (options.format === 'json') printJson({ schema: 'hangar.validation/1', valid: checked }, options, io);
     else printResult(checked.map(({ path, what }) => `${path}: valid ${what}`).join('\n'), options, io);
