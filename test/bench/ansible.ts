@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Host } from '../../src/fleet/host.ts';
 import { runSchema } from '../../src/run/run.ts';
 import { type Sshd, startSshd } from '../support/sshd.ts';
+import { disconnect, installAnsible, writeInventory } from './ansible-core.ts';
 import { median, run, runbook, say, timed } from './measure.ts';
 
 const rounds = 3;
@@ -37,22 +38,6 @@ export async function benchAnsible(): Promise<void> {
   } finally {
     for (const sshd of sshds) await sshd.stop();
     await rm(folder, { recursive: true });
-  }
-}
-
-/** Into a folder of this run, from the index that pip is configured for: the newest that this Python can have. */
-async function installAnsible(
-  folder: string,
-): Promise<{ readonly program: string; readonly version: string } | { readonly why: string }> {
-  const venv = join(folder, 'venv');
-  try {
-    await run('python3', ['-m', 'venv', venv]);
-    await run(join(venv, 'bin', 'pip'), ['install', '--quiet', '--disable-pip-version-check', 'ansible-core']);
-    const program = join(venv, 'bin', 'ansible-playbook');
-    const { stdout } = await run(program, ['--version']);
-    return { program, version: /core ([\d.]+\w*)/.exec(stdout)?.[1] ?? stdout };
-  } catch (error) {
-    return { why: String(error).trim().split('\n').at(-1) ?? '' };
   }
 }
 
@@ -99,46 +84,18 @@ function hasSucceeded(stdout: string): boolean {
 
 async function theirs(folder: string, hosts: readonly Host[], program: string): Promise<readonly Contender[]> {
   const tasks = commands.map(command => ({ 'ansible.builtin.shell': command }));
-  const files = {
-    'play.yaml': stringify([{ hosts: 'all', gather_facts: false, tasks }]),
-    inventory: hosts.map(inventoryLine).join(''),
-    'ansible.cfg': settingsOf(folder),
-    known_hosts: hosts.map(({ address, port, hostKey }) => `[${address}]:${port} ${hostKey}\n`).join(''),
-  };
-  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  const env = { ANSIBLE_CONFIG: join(folder, 'ansible.cfg'), ANSIBLE_HOME: join(folder, 'ansible') };
+  await writeFile(join(folder, 'play.yaml'), stringify([{ hosts: 'all', gather_facts: false, tasks }]));
+  const env = await writeInventory(
+    folder,
+    hosts.map(host => ({ ...host, python: '/usr/bin/python3' })),
+  );
   const contender = (forks: number, note: string): Contender => ({
     name: `ansible-playbook, forks=${forks}${note}`,
     act: () => run(program, ['--forks', String(forks), join(folder, 'play.yaml')], { cwd: folder, env }),
     isComplete: isRecapGood,
-    disconnect: () => disconnect(join(folder, 'sockets')),
+    disconnect: () => disconnect(folder),
   });
   return [contender(5, ' (default)'), contender(hostCount, '')];
-}
-
-function inventoryLine({ name, address, port, user, identityFile }: Host): string {
-  const login = `ansible_host=${address} ansible_port=${port} ansible_user=${user} ansible_ssh_private_key_file=${identityFile}`;
-  return `${name} ${login} ansible_python_interpreter=/usr/bin/python3\n`;
-}
-
-/** Of `ansible.cfg`; what the play opens is kept among its tasks. */
-function settingsOf(folder: string): string {
-  return [
-    '[defaults]',
-    `inventory = ${folder}/inventory`,
-    'nocolor = true',
-    '[ssh_connection]',
-    'pipelining = true',
-    `ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=${folder}/known_hosts`,
-    `control_path_dir = ${folder}/sockets`,
-    '',
-  ].join('\n');
-}
-
-/** Ends the connections that ansible has kept. */
-async function disconnect(sockets: string): Promise<void> {
-  for (const socket of await readdir(sockets))
-    await run('ssh', ['-O', 'exit', '-o', `ControlPath=${join(sockets, socket)}`, 'host']);
 }
 
 function isRecapGood(stdout: string): boolean {

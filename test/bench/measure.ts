@@ -1,6 +1,7 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { z } from 'zod';
 
 const execute = promisify(execFile);
 
@@ -27,12 +28,38 @@ export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
-/** Of the largest process that the command was (getrusage(2), RUSAGE_CHILDREN). */
-export function peakMemory(command: readonly string[]): number {
-  const program =
-    'import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True); ' +
-    'print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)';
-  return Number(execFileSync('python3', ['-c', program, ...command], { encoding: 'utf8' })) * 1024;
+export interface Measured {
+  readonly stdout: string;
+  readonly exitCode: number;
+  readonly seconds: number;
+  /** Of all its processes. */
+  readonly cpuSeconds: number;
+  /** Of the largest one. */
+  readonly peakBytes: number;
+}
+
+const measuring = `
+import json, resource, subprocess, sys, time
+start = time.monotonic()
+ran = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE)
+seconds = time.monotonic() - start
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({'stdout': ran.stdout.decode(), 'exitCode': ran.returncode, 'seconds': seconds,
+  'cpuSeconds': used.ru_utime + used.ru_stime, 'peakBytes': used.ru_maxrss * 1024}))
+`;
+
+const measured = z.object({
+  stdout: z.string(),
+  exitCode: z.int(),
+  seconds: z.number(),
+  cpuSeconds: z.number(),
+  peakBytes: z.number(),
+});
+
+/** What a command and its processes took (getrusage(2), RUSAGE_CHILDREN), whatever its exit code. */
+export async function measure(command: readonly string[], options: CommandOptions = {}): Promise<Measured> {
+  const { stdout } = await run('python3', ['-c', measuring, ...command], options);
+  return measured.parse(JSON.parse(stdout));
 }
 
 export function mebibytes(bytes = 0): string {

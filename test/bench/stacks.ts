@@ -6,7 +6,7 @@ import { expandedCore } from '../support/expanded-core.ts';
 import { makeController } from '../support/hosts/controller.ts';
 import { startShop } from '../support/hosts/shop.ts';
 import { startHost, type TestHost } from '../support/hosts/test-host.ts';
-import { mebibytes, median, peakMemory, run, runbook, say, timed } from './measure.ts';
+import { measure, mebibytes, median, run, runbook, say, timed } from './measure.ts';
 
 const rounds = 7;
 
@@ -75,7 +75,7 @@ async function compare(host: TestHost, core: string, modules: string): Promise<v
   say(`all Python stacks   ${mine.toFixed(2)} s by runbook analyze --no-native --format json`);
   say(`                    ${other.toFixed(2)} s by gdb with python2.7-dbg, thread apply all py-bt`);
   say(`ratio               ${(mine / other).toFixed(2)} (median of ${rounds} each, turn about)`);
-  say(`peak memory         ${mebibytes(peakMemory([runbook, ...analyze]))}`);
+  say(`peak memory         ${mebibytes((await measure([runbook, ...analyze])).peakBytes)}`);
 }
 
 const script = '/usr/share/gdb/auto-load/usr/lib/x86_64-linux-gnu/libpython2.7.so.1.0-gdb.py';
