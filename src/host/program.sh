@@ -596,7 +596,8 @@ start_capture() {
   make_directory asker "$pid $start $state_before $began"
   check_space
   printf 'directory %s\n' "$directory" 2>/dev/null || { give_up; exit 24; }
-  SHELL=/bin/sh HOME=/nonexistent setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$capture_files" \
+  # gdb's own Python would leave its compiled files beside those of its package.
+  SHELL=/bin/sh HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1 setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$capture_files" \
     gdb --nx --batch --readnever -iex 'set auto-load off' \
     -ex 'set pagination off' -ex 'set height 0' -ex 'set width 0' \
     -ex "shell cat /proc/uptime >>$directory/clock" -ex "attach $pid" -ex "gcore $directory/core" -ex detach \
@@ -681,7 +682,7 @@ check_space() {
 }
 
 gdb_version() {
-  gdb --version 2>/dev/null </dev/null | sed -n '1s/.* \([0-9][0-9]*\.[0-9][0-9.]*\).*/\1/p'
+  PYTHONDONTWRITEBYTECODE=1 gdb --version 2>/dev/null </dev/null | sed -n '1s/.* \([0-9][0-9]*\.[0-9][0-9.]*\).*/\1/p'
 }
 
 # Sets $core_bytes and $stopped, or fails: complete, and the process as it was.
@@ -1962,7 +1963,7 @@ tell_gdb() {
 }
 
 runs_python() {
-  [ "$(HOME=/nonexistent timeout 10 gdb -nx -batch "$@" -iex 'set auto-load off' -ex 'python print(6 * 7)' 2>/dev/null)" = 42 ]
+  [ "$(HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1 timeout 10 gdb -nx -batch "$@" -iex 'set auto-load off' -ex 'python print(6 * 7)' 2>/dev/null)" = 42 ]
 }
 
 # Begins to fetch what the repositories say of themselves, side by side, while the rest is looked at. $repositories has a

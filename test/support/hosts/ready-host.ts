@@ -62,7 +62,6 @@ export const service = {
   check: `bash -c 'exec 3<>/dev/tcp/127.0.0.1/8000; printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3; grep -q ok <&3'`,
 } as const;
 
-/** Takes half a minute, most of it to build the packages and to ask for a key. */
 export async function startBareHost(release: BareRelease, name = 'web3'): Promise<BareHost> {
   const undo: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
@@ -146,9 +145,11 @@ function actionsOf(
 
 function changedIn({ hosts }: Run): readonly string[] {
   const outputs = hosts[0]?.steps.find(({ id }) => id === 'prepare')?.outputs;
-  const changed = (outputs?.['changed'] ?? []) as readonly { readonly id: string }[];
+  const { changed } = changedOutput.parse(outputs ?? {});
   return [...new Set(changed.map(({ id }) => id))];
 }
+
+const changedOutput = z.looseObject({ changed: z.array(z.looseObject({ id: z.string() })).default([]) });
 
 /** A library as a package without its symbols, and a service that calls it. */
 async function startStock(host: TestHost, python: string, { packages }: SymbolRepository): Promise<void> {
