@@ -53,25 +53,6 @@ test('a second up changes nothing, neither in the stack nor on the disk', async 
   expect(await bare.run(disk)).toBe(before);
 });
 
-test.each([
-  ['package:gdb', 'dpkg --remove --force-depends gdb'],
-  ['core-directory', 'chmod 755 /var/tmp/hangar'],
-  ['sudo-rule', 'echo "ops ALL=(root) NOPASSWD: /bin/true" >/etc/sudoers.d/hangar'],
-  ['host-program', 'echo >>/usr/local/lib/hangar/host'],
-  ['sysctl:net.ipv4.tcp_fin_timeout', 'sysctl -w net.ipv4.tcp_fin_timeout=60'],
-])(
-  'a preview names %s when that is no longer as it should be, up mends it, and the next preview is clean',
-  async (id, change) => {
-    await bare.run(change);
-    const drifted = await stack.preview(declare);
-    expect(drifted, drifted.text).toMatchObject({ succeeded: true, changes: { [command]: 'update' } });
-    expect(lacking(drifted)).toEqual([id]);
-    const mended = await stack.up(declare);
-    expect(mended, mended.text).toMatchObject({ succeeded: true, changes: { [command]: 'update' } });
-    expect(await stack.preview(declare, { expectNoChanges: true })).toMatchObject({ succeeded: true, changes: {} });
-  },
-);
-
 test('what `runbook prepare` mends is no change', async () => {
   await bare.run('chmod 755 /var/tmp/hangar');
   expect((await bare.prepare()).changed).toEqual(['core-directory']);

@@ -13,7 +13,7 @@ import {
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { HostFacts } from '../../../src/host/facts.ts';
 import { readHostError } from '../../../src/host/host-error.ts';
 import { readFacts } from '../../../src/host/read-facts.ts';
@@ -266,7 +266,9 @@ describe.each([
       `cores=${join(folder, 'no', 'cores')}`,
     );
     expect(facts.packages.get('dpkg')?.status).toBe('installed');
-    expect(facts.packages.get('no-such-package-here')).toEqual({ status: 'absent', offered: null });
+    // Null where this machine has ever fetched the lists of its sources.
+    expect(facts.packages.get('no-such-package-here')).toMatchObject({ status: 'absent' });
+    expect(facts.packages.get('no-such-package-here')?.offered ?? null).toBeNull();
     expect(facts.files.get(plain)).toMatchObject({
       kind: 'file',
       mode: '0640',
@@ -283,7 +285,8 @@ describe.each([
     expect(facts.sysctls.has('kernel.no_such_setting')).toBe(true);
     expect(facts.disk).toMatchObject({ path: folder });
     expect(Math.abs(facts.clockSeconds - Date.now() / 1000)).toBeLessThan(60);
-    expect(leftovers()).toEqual(before);
+    // Other tests run the program on this machine, too: theirs go as well.
+    await vi.waitUntil(() => leftovers().every(each => before.includes(each)), { timeout: 60_000 });
   });
 
   test('finds a Python process, its version, its files and where their symbols are', async () => {

@@ -56,7 +56,11 @@ describe.each([
     const transcript = await host('evidence', `pid=${target.pid}`);
     const evidence = readEvidence(transcript);
     const busy = target.truth.threads.find(({ place }) => place?.what === 'busy-loop');
-    expect(evidence?.threads.find(({ tid }) => tid === busy?.lwp)?.cpuPercent).toBeGreaterThan(40);
+    // How much it got depends on what else this machine has to do; nobody else in the process computes.
+    const share = ({ cpuPercent = 0 }: { readonly cpuPercent?: number }): number => cpuPercent;
+    const busiest = evidence?.threads.toSorted((one, other) => share(other) - share(one)).at(0);
+    expect(busiest?.tid).toBe(busy?.lwp);
+    expect(busiest?.cpuPercent).toBeGreaterThan(0);
     expect(evidence?.descriptors.filter(({ socket }) => socket?.state === 'ESTABLISHED').length).toBeGreaterThan(0);
     expect(transcript).not.toMatch(/^env \w*(SECRET|TOKEN|PASS)\w*=(?!<masked>)/m);
   });
