@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   copyFileSync,
   mkdirSync,
@@ -303,17 +304,19 @@ describe.each([
 
   test('tells a core that nobody works on, and not one that somebody does', async () => {
     const cores = join(folder, 'cores');
-    for (const name of ['0123456789abcdef', 'fedcba9876543210']) {
+    // Names that no other test has in a command line of this machine.
+    const [idle = '', busy = ''] = [1, 2].map(() => randomBytes(8).toString('hex'));
+    for (const name of [idle, busy]) {
       mkdirSync(join(cores, name), { recursive: true });
       writeFileSync(join(cores, name, 'core'), 'core');
     }
-    const worker = execFile('sh', ['-c', 'echo here; read -r _', 'host', 'name=fedcba9876543210']);
+    const worker = execFile('sh', ['-c', 'echo here; read -r _', 'host', `name=${busy}`]);
     await new Promise(resolve => worker.stdout?.once('data', resolve));
     const during = await ask(`cores=${cores}`);
     const ended = new Promise(resolve => worker.once('exit', resolve));
     worker.stdin?.end('\n');
     await ended;
-    expect(during.cores.map(({ directory }) => directory)).toEqual([join(cores, '0123456789abcdef')]);
+    expect(during.cores.map(({ directory }) => directory)).toEqual([join(cores, idle)]);
     expect((await ask(`cores=${cores}`)).cores).toHaveLength(2);
   });
 
