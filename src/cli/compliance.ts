@@ -12,6 +12,7 @@ import { everyStep } from '../runbook/every-step.ts';
 import type { ParamValues, Runbook } from '../runbook/runbook.ts';
 import { checkComplianceStep } from '../steps/check-compliance.ts';
 import type { Incident } from '../steps/incident.ts';
+import { preparedSchema } from '../steps/prepare-host.ts';
 
 /** Whether it checks hosts, and whether that is all that it does. */
 export function checksOf(runbook: Runbook<Incident>): 'none' | 'some' | 'only' {
@@ -20,12 +21,19 @@ export function checksOf(runbook: Runbook<Incident>): 'none' | 'some' | 'only' {
   return kinds.every(name => name === checkComplianceStep.name) ? 'only' : 'some';
 }
 
-/** The record of a host with what the last check of it found. */
+/** The record of a host with what the last check of it found, unless that is how it was before something was changed. */
 export function withCompliance(host: HostRun): HostRun {
-  const found = host.steps.flatMap(({ outputs }) => hostComplianceSchema.safeParse(outputs).data ?? []).at(-1);
-  if (found === undefined) return host;
+  const results = host.steps.map(({ outputs }) => hostComplianceSchema.safeParse(outputs).data);
+  const last = results.findLastIndex(each => each !== undefined);
+  const found = results[last];
+  if (found === undefined || host.steps.slice(last + 1).some(mayHaveChanged)) return host;
   const { mendable: _, ...compliance } = found;
   return { ...host, compliance };
+}
+
+function mayHaveChanged({ status, outputs }: HostRun['steps'][number]): boolean {
+  if (status === 'succeeded') return preparedSchema.safeParse(outputs).success;
+  return status !== 'skipped';
 }
 
 /** What a run found on its hosts, as one result; of a host that was not reached nothing is known. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { HangarError, messageOf } from '../errors.ts';
 import { type ReportFormat, reportFormats } from '../report/formats.ts';
 import type { GlobalOptions, Io } from './io.ts';
@@ -58,17 +58,31 @@ function describeError(thrown: unknown): { code: string; message: string; cause?
   return { code, message, fix, ...(cause !== undefined && { cause: messageOf(cause) }) };
 }
 
+/** Before anything is done: what it gave would be lost. @throws HangarError `OUTPUT_UNWRITABLE` */
+export function needWritable(path: string | undefined): void {
+  if (path === undefined) return;
+  try {
+    closeSync(openSync(path, 'a', 0o600));
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+}
+
 /** @throws HangarError `OUTPUT_UNWRITABLE` */
 export function writeOutput(path: string, text: string): void {
   try {
     writeFileSync(path, text, { mode: 0o600 });
   } catch (cause) {
-    throw new HangarError({
-      code: 'OUTPUT_UNWRITABLE',
-      message: `cannot write "${path}"`,
-      fix: 'name a file in a directory that you may write: --output FILE',
-      failure: 'usage',
-      cause,
-    });
+    throw unwritable(path, cause);
   }
+}
+
+function unwritable(path: string, cause: unknown): HangarError {
+  return new HangarError({
+    code: 'OUTPUT_UNWRITABLE',
+    message: `cannot write "${path}"`,
+    fix: 'name a file in a directory that you may write: --output FILE',
+    failure: 'usage',
+    cause,
+  });
 }

@@ -57,7 +57,7 @@ export function refusalText({ facts }: Situation): string {
 }
 
 /** How to become root. */
-export function accessFix(situation: Pick<Situation, 'host' | 'facts'>): string {
+export function accessFix(situation: Pick<Situation, 'host' | 'facts'>, option = ''): string {
   const { facts } = situation;
-  return `in the fleet file name a \`user\` who may become root (\`become: sudo\`, or \`none\` for root) until it is prepared, or give "${facts.user}" full sudo for that; then: ${prepareAll(situation)}`;
+  return `in the fleet file name a \`user\` who may become root (\`become: sudo\`, or \`none\` for root) until it is prepared, or give "${facts.user}" full sudo for that; then: ${prepareAll(situation)}${option}`;
 }

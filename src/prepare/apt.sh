@@ -4,10 +4,13 @@
 # apt-get(8) on its own: asks nothing, keeps settings files, restarts no service (needrestart(1)), takes nothing away.
 apt() {
   DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none \
-    UCF_FORCE_CONFFOLD=1 $within apt-get -q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
+    UCF_FORCE_CONFFOLD=1 $apart $within apt-get -q -y -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef \
     -o Dpkg::Options::=--force-confold -o APT::Get::AutomaticRemove=false -o APT::Keep-Downloaded-Packages=false \
     -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 "$@"
 }
+
+# In a session of its own (setsid(1)): whoever ends us ends no dpkg in the middle of a package. We end when it is through.
+apart=$(command -v setsid)
 
 # A limit for what never leaves anything half done, as a command that runs another.
 within=''
@@ -42,7 +45,7 @@ complaint() {
 # A dpkg that was cut off refuses all that comes after it (dpkg(1), --audit).
 mend_dpkg() {
   if [ -n "$(ls /var/lib/dpkg/updates 2>/dev/null)" ] || [ -n "$(dpkg --audit 2>/dev/null)" ]; then
-    DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l patiently dpkg --force-confdef --force-confold --configure -a
+    DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l patiently $apart dpkg --force-confdef --force-confold --configure -a
   fi
 }
 

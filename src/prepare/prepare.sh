@@ -132,24 +132,42 @@ has_lists() {
 # A source that cannot be reached keeps none of the others away; what apt said is told with what is then lacking.
 fetch_lists() {
   fetch update
+  if [ "$fetch_code" != 0 ]; then drop_dead_sources; fi
   new_sources='' new_keys=no
 }
 
 fetch() {
   within='timeout -k 5 180'
   patiently apt "$@"
+  fetch_code=$?
   within='' fetch_said=$(complaint "$work/log")
 }
-fetch_said=''
+fetch_said='' fetch_code=0
+
+# A source that has no answer makes every apt-get update of the host fail from now on, the owner's own too: what we have
+# just written is taken out again. The check of the repository goes on telling that it does not answer.
+drop_dead_sources() {
+  whole_said=$fetch_said
+  for source in $new_sources; do
+    fetch -o Dir::Etc::sourcelist="$source" -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 update
+    if [ "$fetch_code" = 0 ] || ! is_noted "file symbol-source $source"; then continue; fi
+    rm -f -- "$source"
+    printf '%s\n' "file symbol-source $source" >"$work/lines"
+    forget "$work/lines"
+    (
+      id=symbol-source
+      tell failed "$id" "took $source out again: $fetch_said"
+    )
+  done
+  fetch_said=$whole_said
+}
 
 fetch_new_sources() {
   if [ "$new_keys" = yes ]; then
     fetch_lists
     return
   fi
-  for source in $new_sources; do
-    fetch -o Dir::Etc::sourcelist="$source" -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 update
-  done
+  drop_dead_sources
   new_sources=''
 }
 
@@ -257,6 +275,8 @@ plan_install() {
       return 1
     fi
   done <"$work/moved"
+  # A package that was left half unpacked is unpacked again, in the version that it has.
+  awk '$2 != $3' "$work/moved" >"$work/newer" && mv "$work/newer" "$work/moved"
   if [ "$allow_upgrades" = yes ] || [ ! -s "$work/moved" ]; then return 0; fi
   moved=$(cut -d ' ' -f 1 "$work/moved" | head -n 6 | tr '\n' ' ')
   said="it needs newer packages: upgrade them in a maintenance window (apt-get install --only-upgrade ${moved% }), or set allowUpgrades: true; $(awk 'NR <= 4 { printf "%s%s %s to %s", (NR > 1 ? ", " : ""), $1, $2, $3 }' "$work/moved")"

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { HostRun, StepRun } from '../run/run.ts';
+import { preparedSchema } from './prepare-host.ts';
 
 const found = z.looseObject({
   state: z.string(),
@@ -14,8 +15,6 @@ const recovered = z.looseObject({
   downSeconds: z.number().optional(),
 });
 const pulled = z.looseObject({ case: z.string(), storedBytes: z.number() });
-const told = z.array(z.looseObject({ id: z.string(), text: z.string() }));
-const prepared = z.looseObject({ changed: told, failed: told, kept: told });
 const cleaned = z.looseObject({ kept: z.array(z.looseObject({ path: z.string(), coreBytes: z.number() })) });
 
 /** What happened on a host, for people; the first line says what matters most. */
@@ -70,22 +69,22 @@ function endedBy(steps: readonly StepRun[]): string {
 function forgiven({ steps, error }: HostRun): readonly string[] {
   return steps
     .filter(step => step.status === 'failed' && step.error !== undefined && step.error.message !== error?.message)
-    .map(
-      step =>
-        `  ${step.id} failed${step.rescued === true ? ' and was rescued' : ''}: ${step.error?.code}: ${step.error?.message}`,
-    );
+    .flatMap(({ id, rescued, error: own }) => [
+      `  ${id} failed${rescued === true ? ' and was rescued' : ''}: ${own?.code}: ${own?.message}`,
+      ...(rescued === true ? [] : [`  fix: ${own?.fix}`]),
+    ]);
 }
 
 /** What was done to a host that was prepared, or what was taken back. */
 function preparation({ steps }: HostRun): readonly string[] {
-  const done = outputOf(steps, prepared);
+  const done = outputOf(steps, preparedSchema);
   if (done === undefined) return [];
   const { changed, failed, kept } = done;
   if (changed.length + failed.length + kept.length === 0) return ['  nothing had to be changed'];
   return [...linesOf('changed', changed), ...linesOf('kept', kept), ...linesOf('failed', failed)];
 }
 
-function linesOf(word: string, each: z.infer<typeof told>): readonly string[] {
+function linesOf(word: string, each: readonly { readonly id: string; readonly text: string }[]): readonly string[] {
   return each.map(({ id, text }) => `  ${word} ${id}: ${text}`);
 }
 

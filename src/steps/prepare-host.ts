@@ -16,14 +16,15 @@ const input = z.strictObject({
   remove: z.boolean().default(false).describe('takes back what preparing had added'),
 });
 const change = z.looseObject({ id: z.string(), text: z.string() });
-const output = z.looseObject({
+/** What a preparation did. */
+export const preparedSchema = z.looseObject({
   changed: z.array(change).describe('what was done'),
   failed: z.array(change).describe('what could not be done, and why'),
   kept: z.array(change).describe('what was not taken back, and why'),
 });
 
 type Input = z.infer<typeof input>;
-type Output = z.infer<typeof output>;
+type Output = z.infer<typeof preparedSchema>;
 
 /** Gives a host what its profile says; what it has already is left alone, and nothing is ever done halfway in silence. */
 export const prepareHostStep: StepKind<Incident, Input, Output> = {
@@ -31,7 +32,7 @@ export const prepareHostStep: StepKind<Incident, Input, Output> = {
   summary: 'gives a host what its profile says, or takes it back',
   risk: 'write',
   input,
-  output,
+  output: preparedSchema,
   commands: ({ only, remove = false }, { host, profile }) => {
     const what = remove ? 'takes back what preparing had added' : `prepares the profile "${profile.name}"`;
     const part = only === undefined ? '' : `: ${only.join(', ')}`;
@@ -44,9 +45,13 @@ export const prepareHostStep: StepKind<Incident, Input, Output> = {
     try {
       return prepared(await runWorkStep({ script, become: true }, incident, runtime), incident);
     } catch (error) {
-      throw isRefusal(error) ? withoutRoot(error, { host: incident.host, facts: checked.facts }) : error;
+      throw isRefusal(error)
+        ? withoutRoot(error, accessFix({ host: incident.host, facts: checked.facts }, asked.remove ? ' --remove' : ''))
+        : error;
     }
   },
+  /** The script looks at all again, and under the old key it is joined where it still runs. */
+  probe: async () => ({ state: 'notDone' }),
   failure: ({ failed }, _asked, { host }) => {
     const [first, ...others] = failed;
     if (first === undefined) return undefined;
@@ -69,13 +74,13 @@ function isRefusal(error: unknown): error is HangarError {
 }
 
 /** The sudo rule that a preparation leaves is for the host program alone. */
-function withoutRoot({ code, message, failure }: HangarError, access: Parameters<typeof accessFix>[0]): HangarError {
-  return new HangarError({ code, message, fix: accessFix(access), failure });
+function withoutRoot({ code, message, failure }: HangarError, fix: string): HangarError {
+  return new HangarError({ code, message, fix, failure });
 }
 
 function prepared({ stdout, stderr, exitCode }: WorkOutput, { host }: Incident): Output {
   const { changed, failed, kept, isDone } = readPrepared(stdout);
-  if (isDone) return output.parse({ changed, failed, kept });
+  if (isDone) return preparedSchema.parse({ changed, failed, kept });
   throw new HangarError({
     code: 'PREPARE_BROKE_OFF',
     message: `"${host.name}": the preparation ended with ${exitCode} before it was through: ${stderr.trim().split('\n').at(-1)}`,

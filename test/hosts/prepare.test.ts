@@ -358,6 +358,41 @@ describe('a host with an apt repository of its own', () => {
     expect(both.flatMap(({ changed }) => ids(changed))).toEqual(['package:hangar-plain', 'host-program']);
   });
 
+  test('has its packages whole though the preparation is killed in the middle of one', async () => {
+    const script = prepareScript(profileOf(packageOf('hangar-slow')));
+    await writeFile(join(host.root, 'root/slow'), script);
+    // As a cancel does: the whole group, first with TERM, then with KILL.
+    const kill = 'kill -TERM -"$group"; sleep 0.2; kill -KILL -"$group"';
+    const ran = await host.run(
+      `rm -f /root/began /root/ended; setsid sh -eu -s </root/slow >/dev/null 2>&1 & group=$!; until [ -e /root/began ]; do sleep 0.05; done; ${kill}; ls /root/ended`,
+    );
+    // It was in the middle.
+    expect(ran.stdout).toBe('');
+    await host.run('until [ -e /root/ended ]; do sleep 0.1; done; while pgrep -x dpkg; do sleep 0.1; done');
+    expect(await said(host, 'dpkg --audit')).toBe('');
+    expect(await version(host, 'hangar-slow')).toBe('1.0');
+    expect(await act(host, script)).toMatchObject({ code: 0, changed: [], failed: [] });
+  });
+
+  test('is left without a source of symbols that would make its own apt-get update fail', async () => {
+    const path = '/etc/apt/sources.list.d/hangar-symbols.list';
+    const dead = profileOf({
+      ...common,
+      id: 'symbol-source',
+      kind: 'symbol-source',
+      path,
+      text: 'deb [trusted=yes] file:/srv/nothing-here ./\n',
+      obsolete: [],
+    });
+    const ran = await act(host, prepareScript(dead));
+    expect(ran).toMatchObject({ code: 0, isDone: true });
+    expect(ran.failed).toEqual([
+      { id: 'symbol-source', text: expect.stringMatching(/^took \/etc\/apt\S+ out again: E: /) },
+    ]);
+    expect(await said(host, `ls ${path}`)).toBe('');
+    expect((await host.run('apt-get -q update')).code).toBe(0);
+  });
+
   test('keeps what others need by now, and what was there before', async () => {
     const tool = profileOf(packageOf('hangar-plain'), packageOf('hangar-base'));
     await host.run('dpkg --purge hangar-plain');
@@ -514,6 +549,7 @@ async function makeRepository(host: TestHost): Promise<void> {
     ['hangar-base-dbg', '2.0', 'Depends: hangar-base (= 2.0)'],
     ['hangar-tool', '1.0', 'Depends: hangar-base (>= 2.0)'],
     ['hangar-plain', '1.0'],
+    ['hangar-slow', '1.0'],
     ['hangar-user', '1.0', 'Depends: hangar-plain'],
     ['hangar-rival', '1.0', 'Conflicts: hangar-base'],
   ];
@@ -533,6 +569,10 @@ async function makeRepository(host: TestHost): Promise<void> {
       'Description: of a test',
     ].join('\n');
     await writeFile(join(tree, 'DEBIAN/control'), `${text}\n`);
+    if (name === 'hangar-slow')
+      await writeFile(join(tree, 'DEBIAN/postinst'), '#!/bin/sh\ntouch /root/began\nsleep 3\ntouch /root/ended\n', {
+        mode: 0o755,
+      });
     const file = `${name}_${number}_all.deb`;
     await run('dpkg-deb', ['-b', tree, join(repository, file)]);
     const { stdout } = await run('sh', [

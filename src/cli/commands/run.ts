@@ -20,7 +20,7 @@ import { checksOf } from '../compliance.ts';
 import { executeFromHere, incidentOf, personHere } from '../execution.ts';
 import { openFleet } from '../fleet.ts';
 import type { GlobalOptions, Io } from '../io.ts';
-import { printJson, printResult, reportFormat } from '../output.ts';
+import { needWritable, printJson, printResult, reportFormat } from '../output.ts';
 import { parseWritten, printRun } from '../print-run.ts';
 import type { CommandSpec } from '../program.ts';
 import { showProgress } from '../progress.ts';
@@ -154,6 +154,7 @@ async function execute(
   const waitSeconds = parseWait(asked.wait);
   const written = (asked.write ?? []).map(parseWritten);
   if (checksOf(runbook) === 'none') reportFormat(options);
+  for (const path of [options.output, ...written.map(each => each.path)]) needWritable(path);
   // Before anything is kept: a secret that cannot be had is a mistake of the command line.
   const resolved = await resolveSecrets(runbook, params, io.env);
   const journal = await sqliteRunStore(options.state).begin(requestOf(runbook, params, hosts, fleet, io));

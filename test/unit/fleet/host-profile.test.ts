@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Platform, type Requirement, resolveProfile } from '../../../src/fleet/host-profile.ts';
 import { defaultProfile, type Profile } from '../../../src/fleet/profile.ts';

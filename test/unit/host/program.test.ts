@@ -57,8 +57,7 @@ describe.each([
     const evidence = readEvidence(transcript);
     const busy = target.truth.threads.find(({ place }) => place?.what === 'busy-loop');
     // How much it got depends on what else this machine has to do; nobody else in the process computes.
-    const share = ({ cpuPercent = 0 }: { readonly cpuPercent?: number }): number => cpuPercent;
-    const busiest = evidence?.threads.toSorted((one, other) => share(other) - share(one)).at(0);
+    const busiest = evidence?.threads.toSorted((one, other) => (other.cpuPercent ?? 0) - (one.cpuPercent ?? 0)).at(0);
     expect(busiest?.tid).toBe(busy?.lwp);
     expect(busiest?.cpuPercent).toBeGreaterThan(0);
     expect(evidence?.descriptors.filter(({ socket }) => socket?.state === 'ESTABLISHED').length).toBeGreaterThan(0);
