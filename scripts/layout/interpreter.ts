@@ -9,8 +9,10 @@ export interface Interpreter {
   /** `3.9.18` */
   readonly version: string;
   readonly executable: string;
-  /** The ELF file that holds CPython's own code and its DWARF. */
+  /** The ELF file that holds CPython's own code, with its DWARF or with a build-id that leads to it. */
   readonly library: string;
+  /** Root filesystem of another system that it is a part of: it runs there, and its debug files lie there. */
+  readonly root?: string;
 }
 
 /** The interpreter of a minor version under pyenv's root; undefined when it is not installed there. */
@@ -29,11 +31,23 @@ export function findInterpreter(minor: string, root = join(homedir(), '.pyenv/ve
   return { minor, version, executable: realpathSync(executable), library: shared ?? realpathSync(executable) };
 }
 
-/** What a statement of that interpreter prints. */
-export function runPython({ executable, library }: Interpreter, program: string): string {
-  const { status, stdout, stderr } = spawnSync(executable, ['-c', program], {
+/** The interpreter of a distribution's package in a root filesystem, its debug package (`python3.14-dbg`) beside it. */
+export function interpreterIn(root: string, minor: string): Interpreter | undefined {
+  const library = join(root, 'usr/bin', `python${minor}`);
+  if (!existsSync(library)) return undefined;
+  const interpreter = { minor, version: '', executable: `/usr/bin/python${minor}`, library, root };
+  return {
+    ...interpreter,
+    version: runPython(interpreter, 'import platform; print(platform.python_version())').trim(),
+  };
+}
+
+/** What a statement of that interpreter prints. Root filesystems need root. */
+export function runPython({ executable, library, root }: Interpreter, program: string): string {
+  const [command, ...args] = [...(root === undefined ? [] : ['chroot', root]), executable, '-c', program];
+  const { status, stdout, stderr } = spawnSync(command ?? executable, args, {
     encoding: 'utf8',
-    env: { ...process.env, LD_LIBRARY_PATH: join(library, '..') },
+    env: { ...process.env, ...(root === undefined && { LD_LIBRARY_PATH: join(library, '..') }) },
   });
   if (status !== 0) throw new Error(`${executable} failed: ${stderr}`);
   return stdout;

@@ -8,6 +8,7 @@ import type {
   InstanceLayout,
   IntegerLayout,
   Layout,
+  LockStateLayout,
   Opcodes,
   RuntimeLayout,
   TextLayout,
@@ -28,7 +29,7 @@ export function makeLayout(interpreter: Interpreter): Layout {
     };
     compose(interpreter, { value: note, pretend: true }, instructions);
     if (asked.size === 0) break;
-    const constants = evaluate(interpreter.library, [...asked]);
+    const constants = evaluate(interpreter.library, [...asked], interpreter.root);
     for (const expression of asked) known.set(expression, constants.get(expression));
   }
   return compose(interpreter, { value: expression => known.get(expression), pretend: false }, instructions);
@@ -99,20 +100,24 @@ function compose(interpreter: Interpreter, source: Source, instructions: Instruc
     },
     lock: {
       size: size(source, 'lockobject'),
-      typeName: has(source, 'lockobject', 'locked') ? '_thread.lock' : 'thread.lock',
-      semaphore: need(source, 'lockobject', 'lock_lock'),
-      ...optional(source, 'lockobject', { locked: ['locked'] }),
+      typeName: has(source, 'PyStringObject', 'ob_sval') ? 'thread.lock' : '_thread.lock',
+      state: lockState(source, 'lockobject', 'lock_lock', 'lock'),
     },
-    ...(has(source, 'rlockobject', 'rlock_owner') && {
+    ...(source.value('sizeof(rlockobject)') !== undefined && {
       rlock: {
         size: size(source, 'rlockobject'),
         typeName: '_thread.RLock',
-        semaphore: need(source, 'rlockobject', 'rlock_lock'),
-        owner: need(source, 'rlockobject', 'rlock_owner'),
-        count: need(source, 'rlockobject', 'rlock_count'),
+        state: lockState(source, 'rlockobject', 'rlock_lock', 'lock.mutex'),
+        owner: need(source, 'rlockobject', 'rlock_owner', 'lock.thread'),
+        count: need(source, 'rlockobject', 'rlock_count', 'lock.level'),
       },
     }),
   };
+}
+
+function lockState(source: Source, type: string, semaphore: string, mutex: string): LockStateLayout {
+  const offset = first(source, type, semaphore);
+  return offset === undefined ? { by: 'mutex', offset: need(source, type, mutex) } : { by: 'semaphore', offset };
 }
 
 function runtimeLayout(source: Source): RuntimeLayout {
@@ -142,7 +147,8 @@ function gilLayout(source: Source): GilLayout {
     };
   if (has(source, '_PyRuntimeState', 'ceval.gil'))
     return { shape: 'runtime', ...state('_PyRuntimeState', 'ceval.gil.') };
-  return { shape: 'current-thread' };
+  const named = source.value('&gil_cond') !== undefined;
+  return { shape: 'current-thread', ...(named && { condition: 'gil_cond', mutex: 'gil_mutex' }) };
 }
 
 function frameHead(source: Source): FrameHead {
@@ -167,7 +173,9 @@ function frameLayout(source: Source): FrameLayout {
       locals: need(source, '_PyInterpreterFrame', 'localsplus'),
       entry: has(source, '_PyInterpreterFrame', 'is_entry')
         ? { by: 'flag', offset: need(source, '_PyInterpreterFrame', 'is_entry') }
-        : { by: 'shim', owner: constant(source, 'FRAME_OWNED_BY_CSTACK') },
+        : { by: 'shim', owners: shimOwners(source) },
+      // Macros, which DWARF does not hold: Include/internal/pycore_stackref.h of 3.14 (Py_TAG_BITS, Py_INT_TAG).
+      ...(has(source, '_PyInterpreterFrame', 'localsplus[0].bits') && { tagged: { mask: 3, integer: 3 } }),
     };
   return {
     shape: 'frame-object',
@@ -175,7 +183,7 @@ function frameLayout(source: Source): FrameLayout {
     previous: need(source, 'PyFrameObject', 'f_back'),
     code: need(source, 'PyFrameObject', 'f_code'),
     lastInstruction: need(source, 'PyFrameObject', 'f_lasti'),
-    lastInstructionUnit: has(source, 'PyCodeObject', 'co_linetable') ? 2 : 1,
+    instructionUnit: has(source, 'PyCodeObject', 'co_linetable') ? 2 : 1,
     valueStack: need(source, 'PyFrameObject', 'f_valuestack'),
     blockCount: need(source, 'PyFrameObject', 'f_iblock'),
     blocks: need(source, 'PyFrameObject', 'f_blockstack'),
@@ -188,6 +196,13 @@ function frameLayout(source: Source): FrameLayout {
     },
     locals: need(source, 'PyFrameObject', 'f_localsplus'),
   };
+}
+
+/** Who owns a frame that is no Python function's: C code, and the evaluator's own first frame (3.14). */
+function shimOwners(source: Source): readonly number[] {
+  return ['FRAME_OWNED_BY_INTERPRETER', 'FRAME_OWNED_BY_CSTACK']
+    .map(name => source.value(name))
+    .filter(value => value !== undefined);
 }
 
 function codeLayout(source: Source, { signedLines }: Instructions): CodeLayout {
@@ -370,18 +385,9 @@ interface Instructions {
 }
 
 const question = `
-import json, opcode, platform, sys, struct
-numbers = dict(opcode.opmap)
-try:
-    import _opcode_metadata
-    numbers.update(_opcode_metadata._specialized_opmap)
-except ImportError:
-    # Specialised instructions have no names in opmap before 3.13; opname lists them by number in 3.11 and 3.12.
-    special = set(name for names in getattr(opcode, '_specializations', {}).values() for name in names)
-    for name in special:
-        if name in opcode.opname: numbers[name] = opcode.opname.index(name)
+import json, opcode, platform, sys
 print(json.dumps({
-    'numbers': numbers,
+    'numbers': opcode.opmap,
     'haveArgument': opcode.HAVE_ARGUMENT,
     'version': list(sys.version_info[:2]),
     'build': platform.python_implementation() + ' ' + platform.python_version() + ', ' + platform.machine() + ', ' + platform.python_compiler(),
@@ -407,7 +413,8 @@ function readInstructions(interpreter: Interpreter): Instructions {
   const [major, minor] = version;
   const wordcode = major > 2 && minor >= 6;
   const pushExceptionInfo = number('PUSH_EXC_INFO');
-  const setupWith = number('BEFORE_WITH') === undefined ? number('SETUP_WITH') : undefined;
+  // Numbers from 256 on are only the compiler's.
+  const setupWith = Object.entries(numbers).find(([name, value]) => name === 'SETUP_WITH' && value < 256)?.[1];
   return {
     build,
     signedLines: wordcode,
@@ -415,16 +422,12 @@ function readInstructions(interpreter: Interpreter): Instructions {
       encoding: wordcode ? 'word' : 'mixed',
       haveArgument,
       extendedArgument: required('EXTENDED_ARG'),
-      enterWith: required('BEFORE_WITH', 'SETUP_WITH'),
-      ...(setupWith !== undefined && { jumpUnit: major === 3 && minor >= 10 ? 2 : 1 }),
+      ...(setupWith !== undefined && { enterWith: setupWith }),
       withHandler: required('WITH_EXCEPT_START', 'WITH_CLEANUP_START', 'WITH_CLEANUP'),
       ...(pushExceptionInfo !== undefined && { pushExceptionInfo }),
       // 2.7 pushes a block of its own kind, 3.x one that a `finally` has too; the handler tells them apart.
       withBlocks: setupWith === undefined ? [] : [...new Set([setupWith, required('SETUP_FINALLY')])],
-      calls: Object.entries(numbers)
-        .filter(([name, value]) => /^(?:PRE)?CALL(?!_INTRINSIC)/.test(name) && value < 256)
-        .map(([, value]) => value)
-        .sort((left, right) => left - right),
+      withExit: setupWith === undefined && number('BEFORE_WITH') === undefined ? 'function-and-self' : 'bound',
     },
   };
 }

@@ -1,9 +1,9 @@
 /**
- * Makes `src/python/layouts/` from the interpreters installed under pyenv.
- * Usage: node scripts/layout/make.ts 2.7 3.9 … (none: every minor that has a table)
+ * Makes `src/python/layouts/` from interpreters with DWARF: those installed under pyenv, or one in a root filesystem.
+ * Usage: node scripts/layout/make.ts 2.7 3.9 3.14=ROOT …
  */
 import { readdirSync, writeFileSync } from 'node:fs';
-import { findInterpreter } from './interpreter.ts';
+import { findInterpreter, interpreterIn } from './interpreter.ts';
 import { makeLayout } from './make-layout.ts';
 
 const folder = new URL('../../src/python/layouts/', import.meta.url);
@@ -12,10 +12,10 @@ const tables = () =>
     .filter(name => /^\d+\.\d+\.ts$/.test(name))
     .map(name => name.slice(0, -3));
 
-const wanted = process.argv.slice(2);
-for (const minor of wanted.length > 0 ? wanted : tables()) {
-  const interpreter = findInterpreter(minor);
-  if (!interpreter) throw new Error(`no Python ${minor} under pyenv: pyenv install ${minor}`);
+for (const wanted of process.argv.slice(2)) {
+  const [minor = '', root] = wanted.split('=', 2);
+  const interpreter = root === undefined ? findInterpreter(minor) : interpreterIn(root, minor);
+  if (!interpreter) throw new Error(`no Python ${minor} ${root === undefined ? 'under pyenv' : `in ${root}`}`);
   const text = `// Made by scripts/layout/make.ts.\nimport type { Layout } from '../layout.ts';\n\nexport const layout: Layout = ${JSON.stringify(makeLayout(interpreter), undefined, 2)};\n`;
   writeFileSync(new URL(`${minor}.ts`, folder), text);
   console.log(`${minor}: ${interpreter.library}`);

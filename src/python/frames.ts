@@ -77,14 +77,14 @@ export class FrameReader {
     const previous = bytes.readBigUInt64LE(layout.previous);
     if (layout.shape === 'frame-object') return { frame: this.#frameObject(address, bytes, layout), previous };
     const { entry } = layout;
-    if (entry.by === 'shim' && bytes.readUInt8(layout.owner) === entry.owner) return { previous };
+    if (entry.by === 'shim' && entry.owners.includes(bytes.readUInt8(layout.owner))) return { previous };
     return { frame: this.#interpreterFrame(address, bytes, layout), previous };
   }
 
   #frameObject(address: bigint, bytes: Buffer, layout: Extract<FrameLayout, { shape: 'frame-object' }>): LiveFrame {
     const code = this.code(bytes.readBigUInt64LE(layout.code));
     return liveFrame(address, code, {
-      instruction: bytes.readInt32LE(layout.lastInstruction) * layout.lastInstructionUnit,
+      instruction: bytes.readInt32LE(layout.lastInstruction) * layout.instructionUnit,
       locals: address + BigInt(layout.locals),
       stack: bytes.readBigUInt64LE(layout.valueStack),
       entry: true,
@@ -96,7 +96,7 @@ export class FrameReader {
     bytes: Buffer,
     layout: Extract<FrameLayout, { shape: 'interpreter-frame' }>,
   ): LiveFrame {
-    const code = this.code(bytes.readBigUInt64LE(layout.code));
+    const code = this.code(this.#heap.referent(bytes.readBigUInt64LE(layout.code)));
     const { entry } = layout;
     const locals = address + BigInt(layout.locals);
     return liveFrame(address, code, {

@@ -9,13 +9,13 @@ export interface Gil {
 }
 
 /** The GIL of an interpreter; undefined when the variable that says its holder was not found. */
-export function readGil({ heap, structure, current }: Runtime, interpreter: bigint): Gil | undefined {
+export function readGil({ heap, structure, current, gil: waited }: Runtime, interpreter: bigint): Gil | undefined {
   const { gil } = heap.layout;
   switch (gil.shape) {
     case 'current-thread': {
       if (current === undefined) return undefined;
       const holder = heap.pointer(current);
-      return holder === 0n ? {} : { holder };
+      return { ...waited, ...(holder !== 0n && { holder }) };
     }
     case 'runtime':
       return structure === undefined ? undefined : gilAt(structure);

@@ -165,6 +165,14 @@ export class Heap {
     return this.pointers(object + BigInt(items), this.count(object + BigInt(length), entryLimit));
   }
 
+  /** Address of the object that a word of a frame refers to; 0 for a word that refers to none. */
+  referent(word: bigint): bigint {
+    const { frame } = this.layout;
+    if (frame.shape !== 'interpreter-frame' || frame.tagged === undefined) return word;
+    const mask = BigInt(frame.tagged.mask);
+    return (word & mask) === BigInt(frame.tagged.integer) ? 0n : word & ~mask;
+  }
+
   pointers(address: bigint, count: number): readonly bigint[] {
     if (count <= 0) return [];
     const buffer = this.read(address, 8 * count);
@@ -312,7 +320,8 @@ export class Heap {
         return word & 1n ? word + 1n : undefined;
       }
       case 'inline': {
-        const address = object + BigInt(values.offset);
+        // Behind the slots of its class, where that has some (Include/internal/pycore_object.h, _PyObject_InlineValues).
+        const address = object + BigInt(Math.max(values.offset, this.basicSize(object)));
         return flags & values.flag && this.byte(address + BigInt(values.valid)) !== 0 ? address : undefined;
       }
       default:

@@ -14,7 +14,7 @@ export interface Layout {
   readonly interpreter: {
     readonly next: number;
     readonly threads: number;
-    /** `int64_t`; absent in 2.7, where the order of the list has to do. */
+    /** `int64_t`; absent before 3.7, where the order of the list has to do. */
     readonly id?: number;
     readonly sysDict: number;
   };
@@ -54,23 +54,24 @@ export interface Layout {
     /** `PyFunctionObject.func_code` */
     readonly code: number;
   };
-  /** `lockobject` of _threadmodule.c; its `PyThread_type_lock` is a `sem_t *` (thread_pthread.h, USE_SEMAPHORES). */
-  readonly lock: {
-    readonly size: number;
-    readonly typeName: string;
-    readonly semaphore: number;
-    /** `char locked`, where the version has it. */
-    readonly locked?: number;
-  };
+  /** `lockobject` of _threadmodule.c */
+  readonly lock: { readonly size: number; readonly typeName: string; readonly state: LockStateLayout };
   /** `rlockobject`; absent in 2.7, where `threading._RLock` is written in Python. */
   readonly rlock?: {
     readonly size: number;
     readonly typeName: string;
-    readonly semaphore: number;
+    readonly state: LockStateLayout;
     readonly owner: number;
     readonly count: number;
   };
 }
+
+/** Where a lock object keeps whether it is taken. */
+export type LockStateLayout =
+  /** `PyThread_type_lock`: a `sem_t *` (thread_pthread.h, USE_SEMAPHORES). */
+  | { readonly by: 'semaphore'; readonly offset: number }
+  /** `PyMutex`, in the object itself. */
+  | { readonly by: 'mutex'; readonly offset: number };
 
 export type RuntimeLayout =
   /** Two static variables: the newest interpreter, and the thread that holds the GIL. */
@@ -95,8 +96,8 @@ export interface DebugOffsetsLayout {
 }
 
 export type GilLayout =
-  /** The holder is the current thread state itself; NULL when nobody holds it. */
-  | { readonly shape: 'current-thread' }
+  /** The holder is the current thread state itself; NULL when nobody holds it. What waiters sleep on: static variables. */
+  | { readonly shape: 'current-thread'; readonly condition?: string; readonly mutex?: string }
   | ({ readonly shape: 'runtime' } & GilState)
   /** One per interpreter: `pointer` is an offset into it, the others into what it points at. */
   | ({ readonly shape: 'interpreter'; readonly pointer: number } & GilState);
@@ -121,9 +122,10 @@ export type FrameLayout =
       readonly size: number;
       readonly previous: number;
       readonly code: number;
-      /** `f_lasti`, counted in units of `lastInstructionUnit` bytes. */
+      /** `f_lasti` */
       readonly lastInstruction: number;
-      readonly lastInstructionUnit: 1 | 2;
+      /** Bytes in which `f_lasti`, handlers of blocks and jumps are counted. */
+      readonly instructionUnit: 1 | 2;
       readonly valueStack: number;
       readonly blockCount: number;
       readonly blocks: number;
@@ -148,9 +150,19 @@ export type FrameLayout =
       readonly locals: number;
       readonly entry: /** `bool is_entry` */
         | { readonly by: 'flag'; readonly offset: number }
-        /** A shim frame of this owner stands below the entry frame. */
-        | { readonly by: 'shim'; readonly owner: number };
+        /** A shim frame of one of these owners stands below the entry frame. */
+        | { readonly by: 'shim'; readonly owners: readonly number[] };
+      /** Words that refer to objects (code, locals, stack) are `_PyStackRef`; absent: plain pointers. */
+      readonly tagged?: TaggedWords;
     };
+
+/** Low bits of a word that say what it is (Include/internal/pycore_stackref.h, 3.14). */
+export interface TaggedWords {
+  /** All of them; the others are the address. */
+  readonly mask: number;
+  /** Their value where the word is an integer itself and refers to no object. */
+  readonly integer: number;
+}
 
 export interface CodeLayout {
   readonly size: number;
@@ -183,17 +195,15 @@ export interface Opcodes {
   readonly encoding: 'word' | 'mixed';
   readonly haveArgument: number;
   readonly extendedArgument: number;
-  /** What enters a `with`: it is executing while `__enter__` runs. */
-  readonly enterWith: number;
-  /** `SETUP_WITH`'s argument counts from the next instruction in units of these bytes; absent with exception tables. */
-  readonly jumpUnit?: 1 | 2;
+  /** `SETUP_WITH`: its argument leads from the next instruction to the handler; absent with exception tables. */
+  readonly enterWith?: number;
   /** First instruction of a `with`'s handler, or the one after PUSH_EXC_INFO. */
   readonly withHandler: number;
   readonly pushExceptionInfo?: number;
-  /** Block types that a `with` pushes. */
+  /** Block types that a `with` pushes; none with exception tables. */
   readonly withBlocks: readonly number[];
-  /** Every call instruction, specialised forms included. */
-  readonly calls: readonly number[];
+  /** What a `with` leaves on the stack: the bound `__exit__`, or the function and above it what it is called on. */
+  readonly withExit: 'bound' | 'function-and-self';
 }
 
 export type TextLayout =

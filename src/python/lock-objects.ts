@@ -1,5 +1,6 @@
 import { formatAddress } from '../corefile/memory.ts';
 import { attempt, type Heap } from './heap.ts';
+import type { LockStateLayout } from './layout.ts';
 import type { Evidence, LockKind } from './process.ts';
 
 /** A lock object of `_thread`, or one of the standard library's that is written in Python around such a one. */
@@ -81,7 +82,7 @@ function nativeLock(heap: Heap, address: bigint): LockObject | undefined {
   const name = heap.typeNameOf(address);
   if (name === lock.typeName) return { kind: 'python-lock', address, ...lockState(heap, address) };
   if (rlock === undefined || name !== rlock.typeName) return undefined;
-  const { state, evidence } = semaphoreOf(heap, address, rlock.semaphore);
+  const { state, evidence } = stateAt(heap, address, rlock.state);
   const field = address + BigInt(rlock.owner);
   const owner = heap.pointer(field);
   const owned: Evidence = {
@@ -94,16 +95,17 @@ function nativeLock(heap: Heap, address: bigint): LockObject | undefined {
 }
 
 function lockState(heap: Heap, address: bigint): Pick<LockObject, 'state' | 'evidence'> {
-  if (heap.basicSize(address) !== mutexLock.size) return semaphoreOf(heap, address, heap.layout.lock.semaphore);
-  return { state: { by: 'mutex', address: address + BigInt(mutexLock.offset) }, evidence: [] };
+  const isMutex = heap.basicSize(address) === mutexLock.size;
+  return stateAt(heap, address, isMutex ? { by: 'mutex', offset: mutexLock.offset } : heap.layout.lock.state);
 }
 
-function semaphoreOf(heap: Heap, address: bigint, offset: number): Pick<LockObject, 'state' | 'evidence'> {
+function stateAt(heap: Heap, address: bigint, { by, offset }: LockStateLayout): Pick<LockObject, 'state' | 'evidence'> {
+  if (by === 'mutex') return { state: { by, address: address + BigInt(offset) }, evidence: [] };
   const field = address + BigInt(offset);
   const semaphore = heap.pointer(field);
   const text = `the lock object ${formatAddress(address)} has the semaphore ${formatAddress(semaphore)}`;
   return {
-    state: { by: 'semaphore', address: semaphore },
+    state: { by, address: semaphore },
     evidence: [{ text, address: field, value: semaphore, bytes: 8 }],
   };
 }

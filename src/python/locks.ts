@@ -23,7 +23,7 @@ export function waitedLock(
   if (innermost === undefined || thread === undefined || word === undefined) return undefined;
   let found: { readonly lock: LockObject; readonly awaited: Evidence; readonly path: readonly Evidence[] } | undefined;
   for (const slot of slotsOf(heap, innermost)) {
-    const reached = lockBehind(heap, slot.value);
+    const reached = lockBehind(heap, slot.object);
     const awaited = reached && awaitedEvidence(heap, reached.lock, word);
     if (reached === undefined || awaited === undefined) continue;
     // A lock written in Python is the one meant, the inner one only how it waits.
@@ -80,7 +80,10 @@ function awaitedWord({ syscall }: CoreThread): bigint | undefined {
 
 interface Slot {
   readonly address: bigint;
-  readonly value: bigint;
+  /** As it is in memory. */
+  readonly word: bigint;
+  /** What it refers to. */
+  readonly object: bigint;
 }
 
 /** Value stack, then local variables. */
@@ -93,8 +96,8 @@ function slotsOf(heap: Heap, { code, locals, stack }: LiveFrame): readonly Slot[
 function slotsAt(heap: Heap, start: bigint, count: number): readonly Slot[] {
   const all = attempt(() => heap.pointers(start, count));
   return (all ?? [])
-    .map((value, index) => ({ address: start + BigInt(8 * index), value }))
-    .filter(({ value }) => value !== 0n && value % 8n === 0n);
+    .map((word, index) => ({ address: start + BigInt(8 * index), word, object: heap.referent(word) }))
+    .filter(({ object }) => object !== 0n && object % 8n === 0n);
 }
 
 /** The lock that a value is or manages, or that it is a method of. */
@@ -114,36 +117,47 @@ function isWrapper(lock: LockObject, found: LockObject): boolean {
   return found.kind === 'python-lock' && lock.kind !== 'python-lock';
 }
 
-function slotEvidence({ frame }: LiveFrame, { address, value }: Slot): Evidence {
+function slotEvidence({ frame }: LiveFrame, { address, word, object }: Slot): Evidence {
   return {
-    text: `${frame.function} at line ${frame.line} works with ${formatAddress(value)}`,
+    text: `${frame.function} at line ${frame.line} works with ${formatAddress(object)}`,
     address,
-    value,
+    value: word,
     bytes: 8,
   };
 }
 
+interface Manager {
+  readonly address: bigint;
+  readonly evidence: readonly Evidence[];
+}
+
+/** The object of a `with` block, from what the block keeps on the value stack. */
+function managerAt(heap: Heap, slot: bigint): Manager | undefined {
+  const { withExit } = heap.layout.opcodes;
+  switch (withExit) {
+    case 'bound':
+      return managerOfMethod(heap, slot);
+    case 'function-and-self': {
+      const word = heap.pointer(slot);
+      const address = heap.referent(word);
+      // Null where looking `__exit__` up gave something that is called as it is.
+      if (address === 0n) return managerOfMethod(heap, slot - 8n);
+      const text = `its __exit__ waits on the value stack to be called on ${formatAddress(address)}`;
+      return { address, evidence: [{ text, address: slot, value: word, bytes: 8 }] };
+    }
+    default:
+      return withExit satisfies never;
+  }
+}
+
 /** The object whose bound `__exit__` lies in a slot. */
-function managerAt(
-  heap: Heap,
-  slot: bigint,
-): { readonly address: bigint; readonly evidence: readonly Evidence[] } | undefined {
-  const method = heap.pointer(slot);
+function managerOfMethod(heap: Heap, slot: bigint): Manager | undefined {
+  const word = heap.pointer(slot);
+  const method = heap.referent(word);
   const bound = heap.boundMethod(method);
   if (bound === undefined) return undefined;
-  const address = bound.self;
-  return {
-    address,
-    evidence: [
-      {
-        text: `its __exit__ waits on the value stack: ${formatAddress(method)}`,
-        address: slot,
-        value: method,
-        bytes: 8,
-      },
-      boundTo(bound),
-    ],
-  };
+  const text = `its __exit__ waits on the value stack: ${formatAddress(method)}`;
+  return { address: bound.self, evidence: [{ text, address: slot, value: word, bytes: 8 }, boundTo(bound)] };
 }
 
 function boundTo({ self, selfField }: BoundMethod): Evidence {
@@ -162,6 +176,6 @@ function releasedByWait(heap: Heap, { frame, code, locals }: LiveFrame): bigint 
   if (!/(?:^|\.)wait$/.test(frame.function)) return undefined;
   const index = code.slotNames.indexOf('self');
   if (index < 0) return undefined;
-  const self = heap.pointer(locals + BigInt(8 * index));
+  const self = heap.referent(heap.pointer(locals + BigInt(8 * index)));
   return lockObjectAt(heap, self) === undefined ? lockOfManager(heap, self)?.address : undefined;
 }

@@ -17,7 +17,7 @@ export function readRequest(heap: Heap, frames: readonly LiveFrame[]): Request |
   for (const frame of frames.toReversed()) {
     const names = attempt(() => frame.code.slotNames) ?? [];
     for (const [index, name] of names.slice(0, slotLimit).entries()) {
-      const value = attempt(() => heap.pointer(frame.locals + BigInt(8 * index))) ?? 0n;
+      const value = attempt(() => heap.referent(heap.pointer(frame.locals + BigInt(8 * index)))) ?? 0n;
       if (value === 0n || seen.has(value)) continue;
       seen.add(value);
       const request =

@@ -3,6 +3,7 @@ import { formatAddress } from '../corefile/memory.ts';
 import { HangarError, messageOf } from '../errors.ts';
 import { describedLayout } from './debug-offsets.ts';
 import { FrameReader } from './frames.ts';
+import type { Gil } from './gil.ts';
 import { attempt, Heap, MalformedPythonError } from './heap.ts';
 import type { Layout } from './layout.ts';
 import { layouts } from './layouts/index.ts';
@@ -18,6 +19,8 @@ export interface Runtime {
   readonly structure?: bigint;
   /** Address of the pointer to the thread state that holds the GIL, where a variable of its own says it. */
   readonly current?: bigint;
+  /** Addresses of what waiters for that GIL sleep on, where they are static variables with a known name. */
+  readonly gil?: Pick<Gil, 'condition' | 'mutex'>;
   /** Start of `sys.version`. */
   readonly version?: string;
   readonly notes: readonly string[];
@@ -175,7 +178,10 @@ function* byScan(target: PythonTarget, layout: Layout): Candidates {
   switch (runtime.shape) {
     case 'runtime-struct': {
       const offset = BigInt(runtime.interpreters);
-      for (const { location } of scanInterpreters(target, heap))
+      const toMain = BigInt(runtime.mainInterpreter) - offset;
+      // Two objects that point at each other look like an interpreter and its thread: the main one's place tells.
+      const isHead = (location: bigint) => attempt(() => isInterpreter(heap, heap.pointer(location + toMain))) ?? false;
+      for (const { location } of scanInterpreters(target, heap, isHead))
         yield () => structCandidate(target, layout, location - offset);
       return;
     }
@@ -216,7 +222,20 @@ function headCandidate(target: PythonTarget, heap: Heap, head: bigint, near?: bi
   const named = runtime.shape === 'static-head' ? findSymbol(target, runtime.current) : undefined;
   const current = named ?? (near === undefined ? undefined : currentNear(heap, interpreters, near));
   const notes = current === undefined ? ['which thread holds the GIL is not known: its variable was not found'] : [];
-  return { heap, interpreters, ...(current !== undefined && { current }), notes };
+  return { heap, interpreters, ...(current !== undefined && { current }), gil: staticGil(target, heap.layout), notes };
+}
+
+function staticGil(target: PythonTarget, { gil }: Layout): Pick<Gil, 'condition' | 'mutex'> {
+  if (gil.shape !== 'current-thread') return {};
+  const { condition, mutex } = gil;
+  const found = {
+    condition: condition === undefined ? undefined : findSymbol(target, condition),
+    mutex: mutex === undefined ? undefined : findSymbol(target, mutex),
+  };
+  return {
+    ...(found.condition !== undefined && { condition: found.condition }),
+    ...(found.mutex !== undefined && { mutex: found.mutex }),
+  };
 }
 
 /** Bytes around the head of the list in which the variable of the current thread is looked for: one file's .bss. */
@@ -309,7 +328,11 @@ interface Hit {
   readonly interpreter: bigint;
 }
 
-function* scanInterpreters(target: PythonTarget, heap: Heap): Generator<Hit> {
+function* scanInterpreters(
+  target: PythonTarget,
+  heap: Heap,
+  isWanted: (location: bigint) => boolean = () => true,
+): Generator<Hit> {
   const known = new Map<bigint, boolean>();
   const isMapped = mappedWords(target);
   let hits = 0;
@@ -323,8 +346,9 @@ function* scanInterpreters(target: PythonTarget, heap: Heap): Generator<Hit> {
       if (!isMapped(address)) continue;
       let hit = known.get(address);
       if (hit === undefined) known.set(address, (hit = isInterpreter(heap, address, false)));
-      if (!hit) continue;
-      yield { location: segment.address + BigInt(at), interpreter: address };
+      const location = segment.address + BigInt(at);
+      if (!hit || !isWanted(location)) continue;
+      yield { location, interpreter: address };
       if (++hits >= hitLimit) return;
     }
 }

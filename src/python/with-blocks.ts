@@ -6,7 +6,7 @@ import type { Evidence } from './process.ts';
 
 /** A `with` block that a frame has entered and not begun to leave. */
 export interface WithBlock {
-  /** Address of the value-stack slot that holds the context manager's bound `__exit__`. */
+  /** Address of the topmost value-stack slot of what the block keeps: see `Opcodes.withExit`. */
   readonly slot: bigint;
   /** Line of the `with` statement. */
   readonly line: number;
@@ -35,17 +35,17 @@ export function withBlocks(heap: Heap, frame: LiveFrame): readonly WithBlock[] {
 function byBlockStack(
   heap: Heap,
   { frame, code, stack }: LiveFrame,
-  { blockCount, blocks, block, maximumBlocks }: Extract<FrameLayout, { shape: 'frame-object' }>,
+  { blockCount, blocks, block, maximumBlocks, instructionUnit }: Extract<FrameLayout, { shape: 'frame-object' }>,
 ): readonly WithBlock[] {
   const count = Math.min(Math.max(heap.int(frame.address + BigInt(blockCount)), 0), maximumBlocks);
   if (count === 0) return [];
-  const entered = enteringInstructions(heap, code.bytecode);
+  const entered = enteringInstructions(heap, code.bytecode, instructionUnit);
   const found: WithBlock[] = [];
   for (let index = count - 1; index >= 0; index--) {
     const at = frame.address + BigInt(blocks + index * block.size);
     const handler = heap.int(at + BigInt(block.handler));
     const level = heap.int(at + BigInt(block.level));
-    const instruction = entered.get(handler);
+    const instruction = entered.get(handler * instructionUnit);
     if (instruction === undefined || level < 1 || level > code.stackSize) continue;
     if (!heap.layout.opcodes.withBlocks.includes(heap.int(at + BigInt(block.type)))) continue;
     const line = code.lineAt(instruction);
@@ -94,8 +94,8 @@ function byExceptionTable(
 }
 
 /** Offset of a `with` block's handler → offset of the instruction that enters the block. */
-function enteringInstructions(heap: Heap, bytecode: Buffer): ReadonlyMap<number, number> {
-  const { encoding, haveArgument, extendedArgument, enterWith, jumpUnit = 1 } = heap.layout.opcodes;
+function enteringInstructions(heap: Heap, bytecode: Buffer, jumpUnit: number): ReadonlyMap<number, number> {
+  const { encoding, haveArgument, extendedArgument, enterWith } = heap.layout.opcodes;
   const found = new Map<number, number>();
   let extended = 0;
   for (let at = 0; at < bytecode.length; ) {

@@ -2,12 +2,14 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { analyze } from '../../src/analyze.ts';
+import { type FileIndex, indexElfFiles } from '../../src/corefile/index-files.ts';
 import { openCore } from '../../src/corefile/open-core.ts';
 import type { ProcessEvidence } from '../../src/host/evidence.ts';
 import { readEvidence } from '../../src/host/read-evidence.ts';
 import type { Report } from '../../src/report/schema.ts';
 import { directorySources } from '../../src/steps/source-lookup.ts';
 import { privateDir } from './cores.ts';
+import { commandIn } from './interpreters.ts';
 import type { Target } from './targets.ts';
 
 const run = promisify(execFile);
@@ -28,19 +30,41 @@ export async function evidenceOf(pid: number): Promise<ProcessEvidence> {
   return evidence;
 }
 
+export interface AnalysisChoices {
+  readonly native?: boolean;
+  readonly withEvidence?: boolean;
+  /** Root filesystem that the target's files are of. */
+  readonly root?: string;
+}
+
+/** Takes the core of a process, by the gdb of the root filesystem that its files are of. */
+export async function takeCore(
+  pid: number,
+  { root = '' }: Pick<AnalysisChoices, 'root'> = {},
+): Promise<{ readonly path: string; readonly remove: () => void }> {
+  const { dir, remove } = privateDir();
+  try {
+    const [gcore, ...args] = commandIn(root, '/usr/bin/gcore', ['-o', join(dir, 'core'), String(pid)]);
+    await run(gcore, args);
+    return { path: join(dir, `core.${pid}`), remove };
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
 /** Takes evidence and core of a target as a run does, and analyses them. */
 export async function analyzeTarget(
   { pid, truth }: Target,
-  { native = true, withEvidence = true } = {},
+  { native = true, withEvidence = true, root = '' }: AnalysisChoices = {},
 ): Promise<AnalysedTarget> {
-  const { dir, remove } = privateDir();
+  const evidence = withEvidence ? await evidenceOf(pid) : undefined;
+  const { path: core, remove } = await takeCore(pid, { root });
   try {
-    const evidence = withEvidence ? await evidenceOf(pid) : undefined;
-    await run('gcore', ['-o', join(dir, 'core'), String(pid)]);
-    const core = join(dir, `core.${pid}`);
+    const folders = root === '' ? [] : [join(root, 'usr')];
     const report = await analyze(
       { core, case: 'test', host: { name: 'test' }, sources: directorySources('/'), ...(evidence && { evidence }) },
-      { findFiles: () => new Map(), searched: [], native, hash: false, showQuery: false },
+      { findFiles: () => indexOf(folders), searched: folders, native, hash: false, showQuery: false },
     );
     if (truth.threads.length === 0) throw new Error('the target has no threads');
     return { report, core, remove };
@@ -48,6 +72,16 @@ export async function analyzeTarget(
     remove();
     throw error;
   }
+}
+
+const indexes = new Map<string, FileIndex>();
+
+/** A root filesystem has thousands of files: it is looked through once. */
+function indexOf(folders: readonly string[]): FileIndex {
+  const key = folders.join(':');
+  const index = indexes.get(key) ?? indexElfFiles(folders);
+  indexes.set(key, index);
+  return index;
 }
 
 /** Evidence entries of a report that are not what the core holds at their address. */

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Interpreter } from './interpreters.ts';
+import { commandOf, type Interpreter } from './interpreters.ts';
 import { type Marks, type Place, readMarks } from './marks.ts';
 
 const programsDir = join(import.meta.dirname, 'programs');
@@ -52,7 +52,8 @@ export interface ThreadTruth {
  */
 export async function startTarget(program: string, interpreter: Interpreter): Promise<Target> {
   const file = join(programsDir, `${program}.py`);
-  const child = spawn(interpreter.path, ['-B', file], {
+  const [command, ...args] = commandOf(interpreter, ['-B', file]);
+  const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
   });

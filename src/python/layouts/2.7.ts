@@ -37,7 +37,7 @@ export const layout: Layout = {
     previous: 24,
     code: 32,
     lastInstruction: 120,
-    lastInstructionUnit: 1,
+    instructionUnit: 1,
     valueStack: 64,
     blockCount: 128,
     blocks: 132,
@@ -73,10 +73,9 @@ export const layout: Layout = {
     haveArgument: 90,
     extendedArgument: 145,
     enterWith: 143,
-    jumpUnit: 1,
     withHandler: 81,
     withBlocks: [143, 122],
-    calls: [131, 140, 141, 142],
+    withExit: 'bound',
   },
   object: {
     type: 8,
@@ -141,6 +140,9 @@ export const layout: Layout = {
   lock: {
     size: 32,
     typeName: 'thread.lock',
-    semaphore: 16,
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
   },
 };

@@ -77,11 +77,10 @@ export const layout: Layout = {
     encoding: 'word',
     haveArgument: 90,
     extendedArgument: 144,
-    enterWith: 53,
     withHandler: 49,
     pushExceptionInfo: 35,
     withBlocks: [],
-    calls: [142, 166, 171],
+    withExit: 'bound',
   },
   object: {
     type: 8,
@@ -165,13 +164,18 @@ export const layout: Layout = {
   lock: {
     size: 40,
     typeName: '_thread.lock',
-    semaphore: 16,
-    locked: 32,
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
   },
   rlock: {
     size: 48,
     typeName: '_thread.RLock',
-    semaphore: 16,
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
     owner: 24,
     count: 32,
   },

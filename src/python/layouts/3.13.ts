@@ -93,7 +93,7 @@ export const layout: Layout = {
     locals: 72,
     entry: {
       by: 'shim',
-      owner: 3,
+      owners: [3],
     },
   },
   code: {
@@ -121,13 +121,10 @@ export const layout: Layout = {
     encoding: 'word',
     haveArgument: 44,
     extendedArgument: 71,
-    enterWith: 2,
     withHandler: 44,
     pushExceptionInfo: 33,
     withBlocks: [],
-    calls: [
-      53, 54, 57, 162, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173, 174, 175, 176, 177, 178, 179, 180, 181,
-    ],
+    withExit: 'bound',
   },
   object: {
     type: 8,
@@ -213,13 +210,18 @@ export const layout: Layout = {
   lock: {
     size: 40,
     typeName: '_thread.lock',
-    semaphore: 16,
-    locked: 32,
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
   },
   rlock: {
     size: 48,
     typeName: '_thread.RLock',
-    semaphore: 16,
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
     owner: 24,
     count: 32,
   },

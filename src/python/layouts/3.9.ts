@@ -44,7 +44,7 @@ export const layout: Layout = {
     previous: 24,
     code: 32,
     lastInstruction: 104,
-    lastInstructionUnit: 1,
+    instructionUnit: 1,
     valueStack: 64,
     blockCount: 112,
     blocks: 120,
@@ -80,10 +80,9 @@ export const layout: Layout = {
     haveArgument: 90,
     extendedArgument: 144,
     enterWith: 143,
-    jumpUnit: 1,
     withHandler: 49,
     withBlocks: [143, 122],
-    calls: [131, 141, 142, 161],
+    withExit: 'bound',
   },
   object: {
     type: 8,
@@ -151,13 +150,18 @@ export const layout: Layout = {
   lock: {
     size: 40,
     typeName: '_thread.lock',
-    semaphore: 16,
-    locked: 32,
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
   },
   rlock: {
     size: 48,
     typeName: '_thread.RLock',
-    semaphore: 16,
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
     owner: 24,
     count: 32,
   },

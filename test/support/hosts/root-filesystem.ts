@@ -9,10 +9,10 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /**
- * Debian releases whose Python a test wants: 11 has 2.7 and 3.9, 12 has 3.11, 13 has 3.13. A bare one has nothing that a
- * preparation brings: no gdb, no zstd, no symbols.
+ * Debian releases whose Python a test wants: 11 has 2.7 and 3.9, 12 has 3.11, 13 has 3.13, sid has 3.14. A bare one has
+ * nothing that a preparation brings: no gdb, no zstd, no symbols. Nobody logs in to sid: it is an interpreter's home.
  */
-export type Release = 'bullseye' | 'bookworm' | 'trixie' | 'bullseye-bare' | 'bookworm-bare';
+export type Release = 'bullseye' | 'bookworm' | 'trixie' | 'bullseye-bare' | 'bookworm-bare' | 'sid';
 
 interface Recipe {
   readonly packages: readonly string[];
@@ -20,6 +20,10 @@ interface Recipe {
   readonly suite?: string;
   /** Builds mod_wsgi for Python 2.7, which no release since 10 has as a package. */
   readonly modWsgi?: string;
+  /** Options of apt besides the common ones. */
+  readonly aptOptions?: readonly string[];
+  /** Without a user to log in as. */
+  readonly nobody?: boolean;
 }
 
 const common = [
@@ -54,6 +58,13 @@ const recipes: Readonly<Record<Release, Recipe>> = {
   trixie: { packages: common },
   'bullseye-bare': { suite: 'bullseye', packages: [...bare, 'python2.7'] },
   'bookworm-bare': { suite: 'bookworm', packages: [...bare, 'python3'] },
+  sid: {
+    // Its own gdb, for older ones leave out stacks that have a guard page of glibc 2.42 (madvise(2), MADV_GUARD_INSTALL).
+    packages: ['python3.14', 'python3.14-dbg', 'gdb'],
+    // A mirror may be a snapshot; only sid's index says until when it is valid.
+    aptOptions: ['Acquire::Check-Valid-Until "false"'],
+    nobody: true,
+  },
 };
 
 /** Part of the cache's key: to be raised when what is done here changes. */
@@ -64,12 +75,7 @@ const edition = 1;
  * bullseye), reused by later runs. Needs root.
  */
 export async function rootFilesystem(release: Release): Promise<string> {
-  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hangar-test');
-  const key = createHash('sha256')
-    .update(JSON.stringify([edition, recipes[release]]))
-    .digest('hex')
-    .slice(0, 12);
-  const root = join(cache, `${release}-${key}`);
+  const { cache, root } = placeOf(release);
   if (existsSync(root)) return root;
   await mkdir(cache, { recursive: true });
   // Two test workers may want the same one: flock(1) lets the second wait for the first.
@@ -77,6 +83,21 @@ export async function rootFilesystem(release: Release): Promise<string> {
     if (!existsSync(root)) await build(release, root);
   });
   return root;
+}
+
+/** The root filesystem of a release, if an earlier run built it. */
+export function builtRootFilesystem(release: Release): string | undefined {
+  const { root } = placeOf(release);
+  return existsSync(root) ? root : undefined;
+}
+
+function placeOf(release: Release): { readonly cache: string; readonly root: string } {
+  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hangar-test');
+  const key = createHash('sha256')
+    .update(JSON.stringify([edition, recipes[release]]))
+    .digest('hex')
+    .slice(0, 12);
+  return { cache, root: join(cache, `${release}-${key}`) };
 }
 
 async function withLock(path: string, act: () => Promise<void>): Promise<void> {
@@ -93,7 +114,7 @@ async function withLock(path: string, act: () => Promise<void>): Promise<void> {
 }
 
 async function build(release: Release, root: string): Promise<void> {
-  const { packages, modWsgi, suite = release } = recipes[release];
+  const { packages, modWsgi, suite = release, aptOptions = [], nobody = false } = recipes[release];
   const temporary = await mkdtemp(`${root}.part-`);
   try {
     await run(
@@ -101,7 +122,7 @@ async function build(release: Release, root: string): Promise<void> {
       [
         '--variant=apt',
         `--include=${packages.join(',')}`,
-        '--aptopt=Acquire::Languages "none"',
+        ...['Acquire::Languages "none"', ...aptOptions].map(option => `--aptopt=${option}`),
         '--dpkgopt=path-exclude=/usr/share/doc/*',
         '--dpkgopt=path-exclude=/usr/share/man/*',
         suite,
@@ -111,7 +132,7 @@ async function build(release: Release, root: string): Promise<void> {
       { maxBuffer: 64 * 1024 * 1024 },
     );
     await chmod(temporary, 0o755);
-    await addUser(temporary);
+    if (!nobody) await addUser(temporary);
     if (modWsgi !== undefined) await buildModWsgi(temporary, modWsgi);
     await rename(temporary, root);
   } catch (error) {

@@ -1,21 +1,24 @@
 import { execFileSync } from 'node:child_process';
-import { afterEach, expect, test, vi } from 'vitest';
-import { describeInterpreters, pythonVersions, requireInterpreter } from '../../support/interpreters.ts';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
+import {
+  commandOf,
+  describeInterpreters,
+  prepareInterpreters,
+  pythonVersions,
+  requireInterpreter,
+} from '../../support/interpreters.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-test.each(pythonVersions.filter(version => version !== '3.14'))(
-  'CPython %s is the version that its name says',
-  version => {
-    const { path } = requireInterpreter(version);
-    const said = execFileSync(path, ['-c', 'import sys; sys.stdout.write("%d.%d" % sys.version_info[:2])'], {
-      encoding: 'utf8',
-    });
-    expect(said).toBe(version);
-  },
-);
+beforeAll(() => prepareInterpreters());
+
+test.each(pythonVersions)('CPython %s is the version that its name says', version => {
+  const program = 'import sys; sys.stdout.write("%d.%d" % sys.version_info[:2])';
+  const [command, ...args] = commandOf(requireInterpreter(version), ['-c', program]);
+  expect(execFileSync(command, args, { encoding: 'utf8' })).toBe(version);
+});
 
 test('a missing interpreter fails the test where CI expects all of them', () => {
   vi.stubEnv('CI', 'true');

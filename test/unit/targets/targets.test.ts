@@ -1,18 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { requireInterpreter } from '../../support/interpreters.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { prepareInterpreters, pythonVersions, requireInterpreter } from '../../support/interpreters.ts';
 import { readMarks } from '../../support/marks.ts';
 import { startTarget, targetPrograms } from '../../support/targets.ts';
 
-const versions = ['2.7', '3.9', '3.11', '3.13'] as const;
 const programFolder = join(import.meta.dirname, '../../support/programs');
 
 // Each program once, and the one that holds all causes on every version.
 const pairs = [
-  ...targetPrograms.map((program, at) => ({ program, version: versions[at % versions.length] ?? '3.11' })),
-  ...versions.map(version => ({ program: 'several', version })),
+  ...targetPrograms.map((program, at) => ({ program, version: pythonVersions[at % pythonVersions.length] ?? '3.11' })),
+  ...pythonVersions.map(version => ({ program: 'several', version })),
 ];
+
+beforeAll(() => prepareInterpreters());
 
 test.each(pairs)(
   '$program reaches every place that its source marks, on CPython $version',

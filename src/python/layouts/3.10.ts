@@ -1,0 +1,168 @@
+// Made by scripts/layout/make.ts.
+import type { Layout } from '../layout.ts';
+
+export const layout: Layout = {
+  minor: '3.10',
+  source: {
+    version: '3.10.13',
+    build: 'CPython 3.10.13, x86_64, GCC 12.2.0',
+    structures: 'DWARF of libpython3.10.so.1.0',
+  },
+  runtime: {
+    shape: 'runtime-struct',
+    symbol: '_PyRuntime',
+    size: 672,
+    interpreters: 32,
+    mainInterpreter: 40,
+  },
+  interpreter: {
+    next: 0,
+    threads: 8,
+    id: 24,
+    sysDict: 872,
+  },
+  thread: {
+    size: 280,
+    next: 8,
+    interpreter: 16,
+    threadId: 176,
+    frame: {
+      via: 'thread',
+      offset: 24,
+    },
+  },
+  gil: {
+    shape: 'runtime',
+    lastHolder: 360,
+    locked: 368,
+    condition: 384,
+    mutex: 432,
+  },
+  frame: {
+    shape: 'frame-object',
+    size: 352,
+    previous: 24,
+    code: 32,
+    lastInstruction: 96,
+    instructionUnit: 2,
+    valueStack: 64,
+    blockCount: 104,
+    blocks: 112,
+    maximumBlocks: 20,
+    block: {
+      size: 12,
+      type: 0,
+      handler: 4,
+      level: 8,
+    },
+    locals: 352,
+  },
+  code: {
+    size: 176,
+    typeName: 'code',
+    name: 112,
+    file: 104,
+    firstLine: 40,
+    lines: {
+      shape: 'linetable',
+      offset: 120,
+    },
+    bytecode: {
+      in: 'bytes',
+      offset: 48,
+    },
+    stackSize: 32,
+    slotNames: 72,
+    argumentCount: 16,
+  },
+  opcodes: {
+    encoding: 'word',
+    haveArgument: 90,
+    extendedArgument: 144,
+    enterWith: 143,
+    withHandler: 49,
+    withBlocks: [143, 122],
+    withExit: 'bound',
+  },
+  object: {
+    type: 8,
+    itemCount: 16,
+  },
+  type: {
+    name: 24,
+    basicSize: 32,
+    flags: 168,
+    dictOffset: 288,
+    cachedKeys: 872,
+  },
+  bytes: {
+    typeName: 'bytes',
+    length: 16,
+    data: 32,
+  },
+  text: {
+    shape: 'compact',
+    typeName: 'str',
+    length: 16,
+    state: 32,
+    asciiSize: 48,
+    compactSize: 72,
+    data: 72,
+  },
+  integer: {
+    shape: 'signed-size',
+    size: 16,
+    digits: 24,
+  },
+  tuple: {
+    length: 16,
+    items: 24,
+  },
+  dict: {
+    shape: 'compact',
+    keys: 32,
+    values: 40,
+    valuesItems: 0,
+    tableSize: {
+      as: 'count',
+      offset: 8,
+    },
+    entryCount: 32,
+    indices: 40,
+    entry: {
+      size: 24,
+      key: 8,
+      value: 16,
+    },
+  },
+  instance: {},
+  builtin: {
+    definition: 16,
+    self: 24,
+    name: 0,
+  },
+  method: {
+    typeName: 'method',
+    function: 16,
+    self: 24,
+    code: 48,
+  },
+  lock: {
+    size: 40,
+    typeName: '_thread.lock',
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
+  },
+  rlock: {
+    size: 48,
+    typeName: '_thread.RLock',
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
+    owner: 24,
+    count: 32,
+  },
+};

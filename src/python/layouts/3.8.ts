@@ -1,0 +1,168 @@
+// Made by scripts/layout/make.ts.
+import type { Layout } from '../layout.ts';
+
+export const layout: Layout = {
+  minor: '3.8',
+  source: {
+    version: '3.8.18',
+    build: 'CPython 3.8.18, x86_64, GCC 12.2.0',
+    structures: 'DWARF of libpython3.8.so.1.0',
+  },
+  runtime: {
+    shape: 'runtime-struct',
+    symbol: '_PyRuntime',
+    size: 1464,
+    interpreters: 32,
+    mainInterpreter: 40,
+  },
+  interpreter: {
+    next: 0,
+    threads: 8,
+    id: 16,
+    sysDict: 72,
+  },
+  thread: {
+    size: 264,
+    next: 8,
+    interpreter: 16,
+    threadId: 176,
+    frame: {
+      via: 'thread',
+      offset: 24,
+    },
+  },
+  gil: {
+    shape: 'runtime',
+    lastHolder: 1160,
+    locked: 1168,
+    condition: 1184,
+    mutex: 1232,
+  },
+  frame: {
+    shape: 'frame-object',
+    size: 360,
+    previous: 24,
+    code: 32,
+    lastInstruction: 104,
+    instructionUnit: 1,
+    valueStack: 64,
+    blockCount: 112,
+    blocks: 120,
+    maximumBlocks: 20,
+    block: {
+      size: 12,
+      type: 0,
+      handler: 4,
+      level: 8,
+    },
+    locals: 360,
+  },
+  code: {
+    size: 176,
+    typeName: 'code',
+    name: 112,
+    file: 104,
+    firstLine: 40,
+    lines: {
+      shape: 'lnotab-signed',
+      offset: 120,
+    },
+    bytecode: {
+      in: 'bytes',
+      offset: 48,
+    },
+    stackSize: 32,
+    slotNames: 72,
+    argumentCount: 16,
+  },
+  opcodes: {
+    encoding: 'word',
+    haveArgument: 90,
+    extendedArgument: 144,
+    enterWith: 143,
+    withHandler: 81,
+    withBlocks: [143, 122],
+    withExit: 'bound',
+  },
+  object: {
+    type: 8,
+    itemCount: 16,
+  },
+  type: {
+    name: 24,
+    basicSize: 32,
+    flags: 168,
+    dictOffset: 288,
+    cachedKeys: 872,
+  },
+  bytes: {
+    typeName: 'bytes',
+    length: 16,
+    data: 32,
+  },
+  text: {
+    shape: 'compact',
+    typeName: 'str',
+    length: 16,
+    state: 32,
+    asciiSize: 48,
+    compactSize: 72,
+    data: 72,
+  },
+  integer: {
+    shape: 'signed-size',
+    size: 16,
+    digits: 24,
+  },
+  tuple: {
+    length: 16,
+    items: 24,
+  },
+  dict: {
+    shape: 'compact',
+    keys: 32,
+    values: 40,
+    valuesItems: 0,
+    tableSize: {
+      as: 'count',
+      offset: 8,
+    },
+    entryCount: 32,
+    indices: 40,
+    entry: {
+      size: 24,
+      key: 8,
+      value: 16,
+    },
+  },
+  instance: {},
+  builtin: {
+    definition: 16,
+    self: 24,
+    name: 0,
+  },
+  method: {
+    typeName: 'method',
+    function: 16,
+    self: 24,
+    code: 16,
+  },
+  lock: {
+    size: 40,
+    typeName: '_thread.lock',
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
+  },
+  rlock: {
+    size: 48,
+    typeName: '_thread.RLock',
+    state: {
+      by: 'semaphore',
+      offset: 16,
+    },
+    owner: 24,
+    count: 32,
+  },
+};
