@@ -5,6 +5,8 @@ export interface PythonProcess {
   readonly interpreters: readonly PythonInterpreter[];
   /** All threads of all interpreters, in list order. */
   readonly threads: readonly PythonThread[];
+  /** Pending asyncio tasks, the most telling first; absent when there are none. */
+  readonly tasks?: readonly PythonTask[];
   /** What could not be read, and why. */
   readonly gaps: readonly { readonly what: string; readonly why: string; readonly fix?: string }[];
 }
@@ -82,6 +84,28 @@ export interface HeldLock {
   readonly confidence: 'proven' | 'likely' | 'suspected';
   readonly evidence: readonly Evidence[];
 }
+
+/** An asyncio task that has not ended. */
+export interface PythonTask {
+  /** Address of the task object. */
+  readonly address: bigint;
+  /** `PythonInterpreter.id` */
+  readonly interpreter: number;
+  /** `get_name()`; absent before 3.8. */
+  readonly name?: string;
+  /** Address of its event loop. */
+  readonly loop?: bigint;
+  /** The thread that runs the loop; absent when the loop does not say, or does not run. */
+  readonly lwp?: number;
+  /** `running`: a thread executes it now. `ready`: it waits for nothing but its turn. */
+  readonly state: 'running' | 'waiting' | 'ready';
+  /** Innermost first: its coroutines; for a running one the thread's frames down to them. */
+  readonly stack: readonly TaskFrame[];
+  /** In words; absent unless it waits. */
+  readonly awaits?: string;
+}
+
+export type TaskFrame = Pick<PythonFrame, 'function' | 'file' | 'line'>;
 
 /** What was read, where: a doubter can read it again with gdb. */
 export interface Evidence {

@@ -10,6 +10,7 @@ import type { PythonInterpreter, PythonProcess, PythonThread } from './process.t
 import { readRequest } from './request.ts';
 import { findRuntime, listThreads, type Runtime } from './runtime.ts';
 import type { PythonTarget } from './target.ts';
+import { readTasks } from './tasks.ts';
 
 type Gap = PythonProcess['gaps'][number];
 
@@ -54,11 +55,15 @@ function readRuntime(target: PythonTarget, runtime: Runtime): PythonProcess {
   const read = interpreters.map((address, index) =>
     readInterpreter(reader, runtime, address, interpreters.length - 1 - index),
   );
+  const threads = settleOwners(read.flatMap(({ threads: found }) => found));
+  const found = read.map(({ interpreter }) => interpreter);
+  const { tasks, gaps: taskGaps } = readTasks({ heap, frames: reader.frames, interpreters: found, threads });
   return {
     version: runtime.version ?? heap.layout.minor,
-    interpreters: read.map(({ interpreter }) => interpreter),
-    threads: settleOwners(read.flatMap(({ threads }) => threads)),
-    gaps,
+    interpreters: found,
+    threads,
+    ...(tasks.length > 0 && { tasks }),
+    gaps: [...gaps, ...taskGaps],
   };
 }
 

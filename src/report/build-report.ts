@@ -3,6 +3,7 @@ import type { Verdict } from '../verdict/judge.ts';
 import { reportFinding } from './finding.ts';
 import type { Report } from './schema.ts';
 import { summaryOf } from './summary.ts';
+import { reportTask } from './task.ts';
 import { reportThread, type SourceLookup } from './thread.ts';
 
 export interface ReportInput {
@@ -36,10 +37,11 @@ export function buildReport(input: ReportInput): Report {
   const { verdict, sources, showQuery = false } = input;
   const threads = verdict.threads.map(thread => reportThread(thread, { ...(sources && { sources }), showQuery }));
   const findings = verdict.findings.map(reportFinding);
+  const gaps = [...verdict.gaps, ...(input.gaps ?? [])];
   return {
     schema: 'hangar.report/1',
     case: input.case,
-    summary: summaryOf({ findings, threads, ...(input.notice !== undefined && { notice: input.notice }) }),
+    summary: summaryOf({ findings, threads, gaps, ...(input.notice !== undefined && { notice: input.notice }) }),
     ...(input.notice !== undefined && { notice: input.notice }),
     host: input.host,
     process: input.process,
@@ -48,8 +50,9 @@ export function buildReport(input: ReportInput): Report {
     ...(input.recovery && { recovery: input.recovery }),
     findings,
     threads,
+    ...(verdict.tasks && { tasks: verdict.tasks.map(reportTask) }),
     modules: (input.modules ?? []).map(module => reportModule(module, input.packages ?? {})),
-    gaps: [...verdict.gaps, ...(input.gaps ?? [])],
+    gaps,
     timings: [...(input.timings ?? [])],
   };
 }

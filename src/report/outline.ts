@@ -1,5 +1,6 @@
 import type { Report, ReportFinding, ReportThread } from './schema.ts';
 import { label } from './summary.ts';
+import { suspendedWork } from './suspended-work.ts';
 
 /** What a reader sees, before it becomes text, Markdown or HTML: data as it is, not yet escaped. */
 export interface Outline {
@@ -30,6 +31,7 @@ export function outlineOf(report: Report): Outline {
       ...report.findings.map((finding, index) => findingSection(report, finding, index + 1)),
       ...section('Who waits for whom', list(waitsOf(report))),
       ...section('Threads', [...list(threadCounts(report)), ...report.threads.map(threadDetail)]),
+      ...suspendedWork(report),
       ...section('Not read', list(gapsOf(report))),
       {
         kind: 'folded',

@@ -163,12 +163,20 @@ export const reportSchema = z.looseObject({
       z.looseObject({
         kind: z.enum(['asyncio', 'greenlet']),
         name: z.string().optional(),
-        lwp: lwp.optional(),
-        stack: z.array(z.looseObject({ function: z.string(), file: z.string(), line: z.int() })),
+        lwp: lwp.optional().describe('of the thread that runs its event loop'),
+        loop: address.optional().describe('address of its event loop'),
+        state: z
+          .enum(['running', 'waiting', 'ready'])
+          .optional()
+          .describe('running: a thread executes it now; ready: it waits for nothing but its turn'),
+        stack: z
+          .array(z.looseObject({ function: z.string(), file: z.string(), line: z.int() }))
+          .describe('innermost first'),
         awaits: z.string().optional(),
       }),
     )
-    .optional(),
+    .optional()
+    .describe('pending ones: running first, then waiting, then ready'),
   modules: z.array(
     z.looseObject({
       path: z.string(),
@@ -187,6 +195,7 @@ export const reportSchema = z.looseObject({
 export type Report = z.infer<typeof reportSchema>;
 export type ReportFinding = Report['findings'][number];
 export type ReportThread = Report['threads'][number];
+export type ReportTask = NonNullable<Report['tasks']>[number];
 
 /** JSON Schema of a report (draft 2020-12). */
 export function reportJsonSchema(): unknown {

@@ -3,20 +3,28 @@ import type { Report, ReportFinding, ReportThread } from './schema.ts';
 export interface SummaryInput {
   readonly findings: Report['findings'];
   readonly threads: Report['threads'];
+  readonly gaps: Report['gaps'];
   readonly notice?: string;
 }
 
 /** The report's first line: notice, cause, place, source text, request; or that nothing hangs. */
-export function summaryOf({ findings, threads, notice }: SummaryInput): string {
+export function summaryOf({ findings, threads, gaps, notice }: SummaryInput): string {
   const [first] = findings;
-  const cause = first === undefined ? nothingHangs(threads) : causeOf(first, findings.length - 1, threads);
+  const cause = first === undefined ? noCause(threads, gaps) : causeOf(first, findings.length - 1, threads);
   return notice === undefined ? cause : `${notice} ${cause}`;
 }
 
-function nothingHangs(threads: readonly ReportThread[]): string {
+/** Whose frames were not read may hang all the same. */
+function noCause(threads: readonly ReportThread[], gaps: Report['gaps']): string {
+  const unread = gaps.filter(({ what }) => what.startsWith(framesGap)).length;
+  if (unread > 0)
+    return `No cause was found, but of ${unread} of ${threads.length} threads the Python frames could not be read: take the core again.`;
   const idle = threads.filter(({ role }) => role === 'idle').length;
   return `Nothing hangs: ${threads.length} ${threads.length === 1 ? 'thread' : 'threads'}, ${idle} of them idle, and no cause found.`;
 }
+
+/** How a gap begins that says that the frames of a thread broke off (src/python). */
+const framesGap = 'Python frames of ';
 
 function causeOf(finding: ReportFinding, others: number, threads: readonly ReportThread[]): string {
   const requests = requestsOf(finding, threads);

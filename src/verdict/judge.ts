@@ -33,6 +33,8 @@ export interface Verdict {
   /** Most severe first; empty when nothing hangs. */
   readonly findings: readonly Finding[];
   readonly graph: WaitGraph;
+  /** Pending asyncio tasks: told, never judged. */
+  readonly tasks?: NonNullable<PythonProcess['tasks']>;
   readonly gaps: PythonProcess['gaps'];
 }
 
@@ -40,7 +42,14 @@ export interface Verdict {
 export function judge(input: JudgeInput): Verdict {
   const joined = joinThreads(input);
   const graph = waitGraph(settleRoles(joined.map(({ thread }) => thread)));
-  return { threads: [...graph.threads.values()], findings: findAll(graph), graph, gaps: mergeGaps(joined) };
+  const tasks = input.python?.tasks;
+  return {
+    threads: [...graph.threads.values()],
+    findings: findAll(graph),
+    graph,
+    ...(tasks && { tasks }),
+    gaps: mergeGaps(joined),
+  };
 }
 
 interface Joined {

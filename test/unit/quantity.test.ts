@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseParam } from '../../src/runbook/params.ts';
 import { parseDuration, parseSize } from '../../src/quantity.ts';
+import { parseParam } from '../../src/runbook/params.ts';
 import type { ParamType } from '../../src/runbook/runbook.ts';
 
 const milliseconds = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 } as const;

@@ -36,6 +36,14 @@ describe('the first line', () => {
     expect(firstLine(renderReport(idle, 'text'))).toMatch(/^Nothing hangs: 1 thread, 1 of them idle/);
   });
 
+  test('never says that nothing hangs where the frames of a thread could not be read', () => {
+    const gaps = [{ what: 'Python frames of thread 7', why: 'the memory there is empty' }];
+    const { summary } = reportOf([{ ...severalDrafts[3]!, syscall: call('accept4', 3n) }], { gaps });
+    expect(summary).toBe(
+      'No cause was found, but of 1 of 1 threads the Python frames could not be read: take the core again.',
+    );
+  });
+
   test('begins with the notice that a service is still down', () => {
     const notice =
       'apache2 on web3 was NOT restarted, since no core was taken; restart it: runbook hang --host web3 --on-capture-failure recover.';

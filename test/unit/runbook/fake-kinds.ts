@@ -98,7 +98,9 @@ const shell: StepKind<Log, { run: string; env?: Record<string, string> }, { stdo
   failure: ({ stdout }) => (stdout === 'true' ? undefined : failure('COMMAND_FAILED')),
 };
 
-export const kinds: StepKinds<Log> = new Map([say, wait, change, blind, odd, hint, shell].map(each => [each.name, each]));
+export const kinds: StepKinds<Log> = new Map(
+  [say, wait, change, blind, odd, hint, shell].map(each => [each.name, each]),
+);
 
 export function failure(code: string, kindOf: HangarError['failure'] = 'step'): HangarError {
   return new HangarError({ code, message: 'it failed', fix: 'try again', failure: kindOf });

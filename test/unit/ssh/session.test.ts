@@ -5,8 +5,8 @@ import { assert, property, string } from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HangarError } from '../../../src/errors.ts';
 import type { Host } from '../../../src/fleet/host.ts';
-import { openSession } from '../../../src/ssh/open-session.ts';
 import { quote } from '../../../src/quote.ts';
+import { openSession } from '../../../src/ssh/open-session.ts';
 import type { SshSession } from '../../../src/ssh/session.ts';
 import { type Sshd, startSshd } from '../../support/sshd.ts';
 

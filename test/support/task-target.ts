@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { commandOf, type Interpreter } from './interpreters.ts';
+import type { Target } from './targets.ts';
+
+const programs = join(import.meta.dirname, 'programs/tasks');
+
+const account = z.object({
+  pid: z.int(),
+  lwp: z.int(),
+  tasks: z.array(
+    z.object({
+      name: z.string(),
+      stack: z.array(z.object({ function: z.string(), file: z.string(), line: z.int() })),
+    }),
+  ),
+});
+
+/** A program with tasks, running, and what CPython itself says of their coroutines. */
+export interface TaskTarget extends Target {
+  readonly tasks: z.infer<typeof account>['tasks'];
+  /** Thread of the event loop. */
+  readonly lwp: number;
+  /** Path of the program. */
+  readonly file: string;
+}
+
+/** Starts one of `programs/tasks` and resolves when it has told of its tasks and come to rest. */
+export async function startTaskTarget(
+  program: string,
+  interpreter: Interpreter,
+  args: readonly string[] = [],
+): Promise<TaskTarget> {
+  const file = join(programs, `${program}.py`);
+  const [command, ...rest] = commandOf(interpreter, ['-B', file, ...args]);
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  };
+  try {
+    const { lwp, tasks } = account.parse(JSON.parse(await firstLine(child.stdout, program)));
+    const pid = child.pid ?? 0;
+    await untilAsleep(pid);
+    const thread = { lwp, ident: '', startedFor: '<module>', holds: [] };
+    return {
+      pid,
+      lwp,
+      file,
+      tasks,
+      truth: { file, never: ['any'], threads: [thread] },
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function firstLine(output: NodeJS.ReadableStream, program: string): Promise<string> {
+  for await (const line of createInterface({ input: output })) return line;
+  throw new Error(`${program} ended before it told of its tasks`);
+}
+
+/** Its main thread has not been scheduled between two looks. */
+async function untilAsleep(pid: number): Promise<void> {
+  for (let before = '', tries = 0; tries < 400; tries++) {
+    await sleep(50);
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const now = [...status.matchAll(/ctxt_switches:\t\d+|^State:\t\w/gm)].join();
+    if (now === before && now.includes('State:\tS')) return;
+    before = now;
+  }
+  throw new Error('the event loop did not come to rest');
+}
