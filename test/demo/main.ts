@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { layouts } from '../../src/python/layouts/index.ts';
 import { startSshServer } from '../support/ssh-server.ts';
 
 /**
@@ -16,7 +17,7 @@ const causes = ['busy', 'deadlock-stock', 'deadlock-cart', 'recv'];
 async function demonstrate(): Promise<number> {
   const python = findPython();
   if (python === undefined) {
-    say('There is no Python here that can be shown: install python3 (3.9, 3.11 or 3.13).');
+    say('There is no Python here that can be shown: install python3 (3.6 or later).');
     return 3;
   }
   if (!haveGdb()) return 3;
@@ -57,7 +58,7 @@ function findPython(): string | undefined {
       const version = execFileSync(name, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'], {
         encoding: 'utf8',
       });
-      return ['2.7', '3.9', '3.11', '3.13'].includes(version.trim());
+      return layouts.some(({ minor }) => minor === version.trim());
     } catch {
       return false;
     }
