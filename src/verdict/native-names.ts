@@ -105,6 +105,15 @@ const quick = new Set(
   ].flatMap(name => [`builtin_${name}`, `builtin_${name}_impl`, `time_${name}`]),
 );
 
+/** Functions that mostly wait for somebody else (Modules/socketmodule.c, selectmodule.c, posixmodule.c, _io). */
+const waitsMostly =
+  /^(?:sock_|select_|poll_|pyepoll_|os_(?:read|write|pread|pwrite|sendfile)|_io_|_?buffered_?|fileio_)/;
+
+/** Whether a moment in that C function says nothing of how long it computes. */
+export function isInputOutput(name: string): boolean {
+  return waitsMostly.test(name);
+}
+
 /** The C function that Python code called and that was running, named for people; undefined when byte code itself ran. */
 export function runningNative(frames: readonly NativeFrame[], pythonVersion: string): string | undefined {
   const end = frames.findIndex(frame => isEvaluator(frame, pythonVersion));
@@ -115,10 +124,8 @@ export function runningNative(frames: readonly NativeFrame[], pythonVersion: str
   const entered = foreign.findLast(({ module }) => !isBridgeModule(module)) ?? foreign.at(-1);
   if (entered !== undefined) return nameOf(entered);
   const called = inner.filter(({ function: name }) => name !== undefined && calledFunction.test(plainName(name)));
-  const named =
-    called.find(({ function: name }) => !glue.test(name ?? '')) ??
-    // Glue on its own is a call that begins or ends: byte code at work.
-    (glue.test(inner[0]?.function ?? '') ? undefined : called.at(-1));
+  // Glue on its own names no function: a quick one as a rule, many times over, which is byte code at work.
+  const named = called.find(({ function: name }) => !glue.test(plainName(name ?? '')));
   if (named === undefined || quick.has(plainName(named.function ?? ''))) return undefined;
   return nameOf(named);
 }

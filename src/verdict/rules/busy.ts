@@ -1,6 +1,13 @@
 import type { Evidence } from '../evidence.ts';
 import { formatAddress } from '../evidence.ts';
-import { isCalledFunction, isInterpreterModule, isSystemModule, plainName, runningNative } from '../native-names.ts';
+import {
+  isCalledFunction,
+  isInputOutput,
+  isInterpreterModule,
+  isSystemModule,
+  plainName,
+  runningNative,
+} from '../native-names.ts';
 import type { Confidence, JudgedThread } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
 import { evidenceOf, sampledEvidence } from './rule.ts';
@@ -23,6 +30,8 @@ export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
     const confidence = busyness(thread, all);
     if (confidence === undefined) return [];
     const native = hasPython ? nativeOf(thread) : (thread.native[0]?.function ?? 'native code');
+    // Seen for a moment, on its way in or out of a system call.
+    if (confidence === 'suspected' && native !== undefined && isInputOutput(native)) return [];
     return [{ thread, confidence, ...(native !== undefined && { native }), evidence: busyEvidence(thread) }];
   });
 }
