@@ -3,8 +3,8 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { HangarError } from '../errors.ts';
+import { isNotFound, makePrivateDirectory, readIfThere, writePrivateFile } from '../private-files.ts';
 import { type CoreShape, type CoreWriter, openCoreWriter } from './core-writer.ts';
-import { isNotFound, makePrivateDirectory, readIfThere, writePrivateFile } from './private-files.ts';
 
 /** `case.json`: what the folder of one incident holds (contract, `State lives under`). */
 const manifestSchema = z.looseObject({

@@ -5,7 +5,7 @@ import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { HangarError } from '../errors.ts';
-import { isNotFound, makePrivateDirectory, receivePrivateFile, writePrivateFile } from './private-files.ts';
+import { isNotFound, makePrivateDirectory, receivePrivateFile, writePrivateFile } from '../private-files.ts';
 
 /** One independent zstd frame of a core (RFC 8878). */
 export interface StoredFrame {

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import type { BuildId } from '../corefile/build-id.ts';
 import { readElfFile } from '../corefile/elf-file.ts';
 import { HangarError } from '../errors.ts';
-import { makePrivateDirectory, receivePrivateFile } from './private-files.ts';
+import { makePrivateDirectory, receivePrivateFile } from '../private-files.ts';
 
 /** The file that runs, or a file of symbols: the separate debug file, or what several of those have in common. */
 export type ModulePart = 'file' | 'debug';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makePrivateDirectory, writePrivateFile } from './private-files.ts';
+import { makePrivateDirectory, writePrivateFile } from '../private-files.ts';
 
 /** Source files of all hosts by content: `store/sources/SHA256`. */
 export interface SourceStore {

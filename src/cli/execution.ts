@@ -1,9 +1,9 @@
 import { appendFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { makePrivateDirectory } from '../case/private-files.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Host } from '../fleet/host.ts';
+import { makePrivateDirectory } from '../private-files.ts';
 import { executeRun } from '../run/execute-run.ts';
 import { HostLocks } from '../run/host-locks.ts';
 import type { HostRun, Run } from '../run/run.ts';

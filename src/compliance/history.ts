@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
-import { HangarError, messageOf, stateUnwritable } from '../errors.ts';
+import { HangarError, messageOf } from '../errors.ts';
+import { makePrivateDirectory } from '../private-files.ts';
 import { type Compliance, complianceSchema } from './schema.ts';
 
 /**
@@ -15,7 +16,7 @@ const keep = { runs: 200, days: 90, always: 10 };
 /** Stores a run for nobody else to read, at once or not at all, and forgets what is too old. @throws HangarError */
 export async function rememberCompliance(state: string, value: Compliance): Promise<void> {
   const folder = folderOf(state);
-  await makePrivate(folder);
+  await makePrivateDirectory(folder);
   const temporary = join(folder, `.${randomBytes(8).toString('hex')}.part`);
   try {
     const content = await compress(JSON.stringify(value));
@@ -70,16 +71,6 @@ const largestRun = 256 * 2 ** 20;
 
 function folderOf(state: string): string {
   return join(state, 'compliance');
-}
-
-async function makePrivate(folder: string): Promise<void> {
-  try {
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 });
-    // What mkdir made is private already; a folder that was there may not be.
-    if (made === undefined && ((await stat(folder)).mode & 0o077) !== 0) await chmod(folder, 0o700);
-  } catch (cause) {
-    throw stateUnwritable(folder, cause);
-  }
 }
 
 /** As `20260730T060000.123Z-0123456789abcdef.json.zst`: names sort by time. */

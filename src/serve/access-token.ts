@@ -1,6 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
-import { readIfThere, writePrivateFile } from '../case/private-files.ts';
+import { readIfThere, writePrivateFile } from '../private-files.ts';
 import { makePrivateFolder } from '../run/private-folder.ts';
 
 /** What lets a reader of reports in, kept in `STATE/serve/token` (0600): who can read that file can read the reports. */

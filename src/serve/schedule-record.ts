@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readIfThere, writePrivateFile } from '../case/private-files.ts';
+import { readIfThere, writePrivateFile } from '../private-files.ts';
 import { makePrivateFolder } from '../run/private-folder.ts';
 
 const recordSchema = z.looseObject({

@@ -4,7 +4,7 @@ import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { stateUnwritable } from '../errors.ts';
+import { stateUnwritable } from './errors.ts';
 
 /** Makes a directory, and what is missing above it, that nobody else can enter, whatever the umask. */
 export async function makePrivateDirectory(path: string): Promise<void> {
