@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { checkHost } from '../compliance/check-host.ts';
+import { askFacts } from '../compliance/ask-facts.ts';
+import { factsRequest } from '../compliance/facts-request.ts';
 import { accessFix } from '../compliance/situation.ts';
 import { HangarError } from '../errors.ts';
-import type { HostProfile } from '../fleet/host-profile.ts';
+import { type HostProfile, resolveProfile } from '../fleet/host-profile.ts';
 import { prepareScript } from '../prepare/prepare-script.ts';
 import { readPrepared } from '../prepare/prepared.ts';
 import { removeScript } from '../prepare/remove-script.ts';
@@ -40,14 +41,14 @@ export const prepareHostStep: StepKind<Incident, Input, Output> = {
   },
   async run(asked, incident, runtime) {
     const { signal } = runtime;
-    const checked = await incident.withSession(session => checkHost(session, incident.profile, { signal }), signal);
-    const script = scriptOf(asked, checked.profile);
+    const { host } = incident;
+    const request = factsRequest(incident.profile, host.services);
+    const facts = await incident.withSession(session => askFacts(session, request, { signal }), signal);
+    const script = scriptOf(asked, resolveProfile(incident.profile, facts, host));
     try {
       return prepared(await runWorkStep({ script, become: true }, incident, runtime), incident);
     } catch (error) {
-      throw isRefusal(error)
-        ? withoutRoot(error, accessFix({ host: incident.host, facts: checked.facts }, asked.remove ? ' --remove' : ''))
-        : error;
+      throw isRefusal(error) ? withoutRoot(error, accessFix({ host, facts }, asked.remove ? ' --remove' : '')) : error;
     }
   },
   /** The script looks at all again, and under the old key it is joined where it still runs. */
