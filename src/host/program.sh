@@ -485,6 +485,38 @@ printf "%s\n" "$?" >"$directory/new.exit"
 mv "$directory/new.exit" "$directory/exit"
 '
 
+# gcore gives a section up at the first page that it cannot read and leaves the rest of it empty. glibc 2.42 keeps the
+# guard pages of thread stacks inside their mapping (madvise(2), MADV_GUARD_INSTALL): gdb 13 loses whole stacks, 18 does
+# not. Run by gdb while the process stands still: takes from /proc/PID/mem what gdb said that it could not read.
+# shellcheck disable=SC2016 # expanded by the shell that runs it
+fill='
+core=$1 process=$2 log=$3
+# 64 bit
+[ "$(od -An -tu1 -j 4 -N 1 "$core" | tr -d " ")" = 2 ] || exit 0
+failed=""
+# No more digits than user space has: there is a page of the kernel that nobody can read.
+for address in $(sed -n "s/^warning: Memory read failed for corefile section, [0-9]* bytes at \(0x[0-9a-f]\{1,12\}\)\.$/\1/p" "$log"); do
+  failed="$failed $((address))"
+done
+[ -n "$failed" ] || exit 0
+set -- $(od -An -tu8 -j 32 -N 8 "$core") $(od -An -tu2 -j 56 -N 2 "$core")
+# Program headers (elf(5)) as words: p_offset, p_vaddr and p_filesz are the second, third and fifth.
+od -An -v -w56 -tu8 -j "$1" -N $(($2 * 56)) "$core" | awk -v failed="$failed" "
+  BEGIN { count = split(failed, at, \" \") }
+  { for (i = 1; i <= count; i++) if (at[i] >= \$3 && at[i] < \$3 + \$5)
+      printf \"%.0f %.0f %.0f\\n\", at[i] / 4096, \$2 + at[i] - \$3, (\$3 + \$5 - at[i]) / 4096 }
+" | while read -r page offset pages; do
+  # A guard is a few pages; what is longer is no memory.
+  bad=0
+  while [ "$pages" -gt 0 ] && [ "$bad" -lt 64 ]; do
+    copied=$(dd if="/proc/$process/mem" of="$core" bs=4096 skip="$page" seek="$offset" oflag=seek_bytes \
+      count="$pages" conv=notrunc 2>&1 | sed -n "s/^\([0-9]*\)+[0-9]* records out$/\1/p")
+    if [ "${copied:-0}" -gt 0 ]; then bad=0; else copied=1 bad=$((bad + 1)); fi
+    page=$((page + copied)) offset=$((offset + copied * 4096)) pages=$((pages - copied))
+  done
+done
+'
+
 # All that a capture keeps in its directory, beside new.* (see `put`) and frame.*.
 capture_files='core gdb.log clock guard group exit asker result .hangar'
 
@@ -597,10 +629,11 @@ start_capture() {
   check_space
   printf 'directory %s\n' "$directory" 2>/dev/null || { give_up; exit 24; }
   # gdb's own Python would leave its compiled files beside those of its package.
-  SHELL=/bin/sh HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1 setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$capture_files" \
+  HANGAR_FILL=$fill SHELL=/bin/sh HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1 setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$capture_files" \
     gdb --nx --batch --readnever -iex 'set auto-load off' \
     -ex 'set pagination off' -ex 'set height 0' -ex 'set width 0' \
-    -ex "shell cat /proc/uptime >>$directory/clock" -ex "attach $pid" -ex "gcore $directory/core" -ex detach \
+    -ex "shell cat /proc/uptime >>$directory/clock" -ex "attach $pid" -ex "gcore $directory/core" \
+    -ex "shell sh -c \"\$HANGAR_FILL\" hangar-fill $directory/core $pid $directory/gdb.log" -ex detach \
     -ex "shell cat /proc/uptime >>$directory/clock" </dev/null >/dev/null 2>&1 &
   guarding=$!
 }

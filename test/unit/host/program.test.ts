@@ -1,14 +1,17 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openCore } from '../../../src/corefile/open-core.ts';
 import { readCaptured, readSentFrame } from '../../../src/host/captured.ts';
 import { readHostError } from '../../../src/host/host-error.ts';
 import { readMappedModules } from '../../../src/host/mapped-modules.ts';
 import { readEvidence } from '../../../src/host/read-evidence.ts';
 import { readWatched } from '../../../src/host/watched.ts';
+import { compileC } from '../../support/cores.ts';
 import { requireInterpreter } from '../../support/interpreters.ts';
 import { startTarget, type Target } from '../../support/targets.ts';
 
@@ -88,6 +91,24 @@ describe.each([
     expect(existsSync(captured.directory)).toBe(false);
   });
 
+  test('leaves no part of a mapping empty because of guard pages inside it', async context => {
+    const guarded = startGuarded(folder);
+    try {
+      const start = await guarded.start;
+      if (start === undefined) return context.skip('this kernel has no guard pages inside mappings (Linux 6.13)');
+      const name = `${Date.now().toString(16)}cdef`;
+      const captured = readCaptured(await host('core', `pid=${guarded.pid}`, `name=${name}`, `dir=${folder}`));
+      const core = await openCore(captured?.remotePath ?? '');
+      const empty = Array.from({ length: guardedPages }, (_, page) => page).filter(
+        page => core.memory.read(start + BigInt(page * 4096), 4).readInt32LE() !== page + 1,
+      );
+      core.close();
+      expect(empty).toEqual([0, 1, 600, 601, 602, 603]);
+    } finally {
+      guarded.end();
+    }
+  });
+
   test('ends a gdb that takes too long, and the process goes on', async () => {
     const slow = join(folder, 'gdb');
     writeFileSync(slow, '#!/bin/sh\ncase $1 in --version) echo "GNU gdb 13.1" ;; *) sleep 60 ;; esac\n', {
@@ -123,3 +144,28 @@ describe.each([
     expect(await failure(...args)).toBe(code);
   });
 });
+
+const guardedPages = 1024;
+
+/** A program with a mapping whose pages hold their own number from 1 on, but for two at its start and four in its middle. */
+function startGuarded(folder: string) {
+  const source = `
+    #include <stdio.h>
+    #include <sys/mman.h>
+    #include <unistd.h>
+    enum { MADV_GUARD_INSTALL_ = 102 };
+    int main(void) {
+      char *start = mmap(0, ${guardedPages} * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      for (int page = 0; page < ${guardedPages}; page++) *(int *)(start + page * 4096) = page + 1;
+      int failed = madvise(start, 2 * 4096, MADV_GUARD_INSTALL_) | madvise(start + 600 * 4096, 4 * 4096, MADV_GUARD_INSTALL_);
+      printf("%p\\n", failed ? 0 : (void *)start);
+      fflush(stdout);
+      for (;;) pause();
+    }`;
+  const child = spawn(compileC(folder, 'guarded', source), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const start = once(child.stdout, 'data').then(([line]: Buffer[]) => {
+    const address = String(line).trim();
+    return address === '(nil)' ? undefined : BigInt(address);
+  });
+  return { pid: child.pid, start, end: () => child.kill('SIGKILL') };
+}
