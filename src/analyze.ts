@@ -3,6 +3,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { CoreFile } from './corefile/core.ts';
+import { emptyStacks } from './corefile/empty-stacks.ts';
 import type { FileIndex } from './corefile/index-files.ts';
 import type { Memory } from './corefile/memory.ts';
 import type { Module } from './corefile/module.ts';
@@ -180,7 +181,11 @@ function given(path: string, core: CoreFile): NonNullable<Report['capture']> {
   return { method: 'given', coreBytes: core.bytes, ...(stored !== core.bytes && { storedBytes: stored }) };
 }
 
-function coreGaps({ truncated, path }: CoreFile): Report['gaps'] {
+function coreGaps(core: CoreFile): Report['gaps'] {
+  return [...truncationGaps(core), ...emptyStackGaps(core)];
+}
+
+function truncationGaps({ truncated, path }: CoreFile): Report['gaps'] {
   if (truncated === undefined) return [];
   const { expectedBytes, foundBytes } = truncated;
   return [
@@ -188,6 +193,19 @@ function coreGaps({ truncated, path }: CoreFile): Report['gaps'] {
       what: 'end of the core',
       why: `${basename(path)} is cut off: ${foundBytes} of ${expectedBytes} bytes`,
       fix: 'what is here is read; for all of it copy the core again, or take a new one',
+    },
+  ];
+}
+
+function emptyStackGaps(core: CoreFile): Report['gaps'] {
+  // Of a core that is cut off it is known already.
+  const lwps = core.truncated === undefined ? emptyStacks(core) : [];
+  if (lwps.length === 0) return [];
+  return [
+    {
+      what: `stack of thread${lwps.length === 1 ? '' : 's'} ${lwps.join(', ')}`,
+      why: 'the core has nothing there: gdb gave up at a guard page inside the mapping, or a filter left it out',
+      fix: 'take the core with `runbook hang`, which fills such stacks in, or with gdb 18',
     },
   ];
 }
