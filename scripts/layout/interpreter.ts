@@ -15,18 +15,21 @@ export interface Interpreter {
   readonly root?: string;
 }
 
-/** The interpreter of a minor version under pyenv's root; undefined when it is not installed there. */
+/** The interpreter of a minor version (`3.13t` is a free-threaded one) under pyenv's root; undefined when it is not installed there. */
 export function findInterpreter(minor: string, root = join(homedir(), '.pyenv/versions')): Interpreter | undefined {
   if (!existsSync(root)) return undefined;
-  const version = readdirSync(root)
-    .filter(name => name.startsWith(`${minor}.`) && /^\d+\.\d+\.\d+$/.test(name))
+  const [, number = '', threads = ''] = /^(\d+\.\d+)(t?)$/.exec(minor) ?? [];
+  const folder = readdirSync(root)
+    .filter(name => name.startsWith(`${number}.`) && /^\d+\.\d+\.\d+t?$/.test(name))
+    .filter(name => name.endsWith('t') === (threads === 't'))
     .sort()
     .at(-1);
-  if (version === undefined) return undefined;
-  const executable = join(root, version, 'bin', `python${minor}`);
+  if (folder === undefined) return undefined;
+  const version = folder.replace(/t$/, '');
+  const executable = join(root, folder, 'bin', `python${minor}`);
   if (!existsSync(executable)) return undefined;
   const shared = [`libpython${minor}.so.1.0`, `libpython${minor}m.so.1.0`]
-    .map(name => join(root, version, 'lib', name))
+    .map(name => join(root, folder, 'lib', name))
     .find(path => existsSync(path));
   return { minor, version, executable: realpathSync(executable), library: shared ?? realpathSync(executable) };
 }

@@ -10,8 +10,10 @@ import type {
   Layout,
   LockStateLayout,
   Opcodes,
+  RequestsLayout,
   RuntimeLayout,
   TextLayout,
+  ValuesLayout,
 } from '../../src/python/layout.ts';
 import { evaluate, offsetOf } from './dwarf.ts';
 import { type Interpreter, runPython } from './interpreter.ts';
@@ -29,10 +31,28 @@ export function makeLayout(interpreter: Interpreter): Layout {
     };
     compose(interpreter, { value: note, pretend: true }, instructions);
     if (asked.size === 0) break;
-    const constants = evaluate(interpreter.library, [...asked], interpreter.root);
-    for (const expression of asked) known.set(expression, constants.get(expression));
+    for (const [library, expressions] of byLibrary(interpreter, [...asked])) {
+      if (expressions.length === 0) continue;
+      const constants = evaluate(library, expressions, interpreter.root);
+      for (const expression of expressions) known.set(expression, constants.get(expression));
+    }
   }
   return compose(interpreter, { value: expression => known.get(expression), pretend: false }, instructions);
+}
+
+/** Sockets are an extension's, where that is a file of its own. */
+function byLibrary(
+  interpreter: Interpreter,
+  expressions: readonly string[],
+): readonly (readonly [library: string, expressions: readonly string[]])[] {
+  const [own, others] = [false, true].map(is => expressions.filter(text => text.includes('PySocket') === is));
+  const question = 'import _socket; print(getattr(_socket, "__file__", ""))';
+  const file = others?.length ? runPython(interpreter, question).trim() : '';
+  const library = file === '' ? interpreter.library : `${interpreter.root ?? ''}${file}`;
+  return [
+    [interpreter.library, own ?? []],
+    [library, others ?? []],
+  ];
 }
 
 interface Source {
@@ -44,7 +64,8 @@ interface Source {
 function compose(interpreter: Interpreter, source: Source, instructions: Instructions): Layout {
   const debugOffsets = debugOffsetsLayout(source);
   return {
-    minor: interpreter.minor,
+    minor: interpreter.minor.replace(/t$/, ''),
+    ...(isFreeThreaded(source) && { freeThreaded: true }),
     source: {
       version: interpreter.version,
       build: instructions.build,
@@ -66,6 +87,7 @@ function compose(interpreter: Interpreter, source: Source, instructions: Instruc
       frame: frameHead(source),
     },
     gil: gilLayout(source),
+    ...requestsLayout(source),
     frame: frameLayout(source),
     code: codeLayout(source, instructions),
     opcodes: instructions.opcodes,
@@ -76,6 +98,8 @@ function compose(interpreter: Interpreter, source: Source, instructions: Instruc
       flags: need(source, 'PyTypeObject', 'tp_flags'),
       dictOffset: need(source, 'PyTypeObject', 'tp_dictoffset'),
       ...optional(source, 'PyHeapTypeObject', { cachedKeys: ['ht_cached_keys'] }),
+      base: need(source, 'PyTypeObject', 'tp_base'),
+      dict: need(source, 'PyTypeObject', 'tp_dict'),
     },
     bytes: {
       typeName: has(source, 'PyStringObject', 'ob_sval') ? 'str' : 'bytes',
@@ -87,6 +111,16 @@ function compose(interpreter: Interpreter, source: Source, instructions: Instruc
     tuple: { length: need(source, 'PyVarObject', 'ob_size'), items: need(source, 'PyTupleObject', 'ob_item') },
     dict: dictLayout(source),
     instance: instanceLayout(source),
+    slot: {
+      definition: need(source, 'PyMemberDescrObject', 'd_member'),
+      offset: need(source, 'PyMemberDef', 'offset'),
+    },
+    values: valuesLayout(source),
+    socket: {
+      descriptor: need(source, 'PySocketSockObject', 'sock_fd'),
+      timeout: need(source, 'PySocketSockObject', 'sock_timeout'),
+      timeoutIn: has(source, 'PyStringObject', 'ob_sval') ? 'seconds' : 'nanoseconds',
+    },
     builtin: {
       definition: need(source, 'PyCFunctionObject', 'm_ml'),
       self: need(source, 'PyCFunctionObject', 'm_self'),
@@ -113,6 +147,11 @@ function compose(interpreter: Interpreter, source: Source, instructions: Instruc
       },
     }),
   };
+}
+
+/** Objects of a build without a GIL know the thread that owns them (PEP 703). */
+function isFreeThreaded(source: Source): boolean {
+  return has(source, 'PyObject', 'ob_tid');
 }
 
 function lockState(source: Source, type: string, semaphore: string, mutex: string): LockStateLayout {
@@ -143,12 +182,32 @@ function gilLayout(source: Source): GilLayout {
     return {
       shape: 'interpreter',
       pointer: need(source, 'PyInterpreterState', 'ceval.gil'),
+      own: need(source, 'PyInterpreterState', 'ceval.own_gil') - need(source, 'PyInterpreterState', 'ceval.gil'),
       ...state('struct _gil_runtime_state', ''),
+      ...optional(source, 'struct _gil_runtime_state', { enabled: ['enabled'] }),
     };
   if (has(source, '_PyRuntimeState', 'ceval.gil'))
     return { shape: 'runtime', ...state('_PyRuntimeState', 'ceval.gil.') };
-  const named = source.value('&gil_cond') !== undefined;
-  return { shape: 'current-thread', ...(named && { condition: 'gil_cond', mutex: 'gil_mutex' }) };
+  if (source.value('&gil_cond') !== undefined)
+    return { shape: 'current-thread', condition: 'gil_cond', mutex: 'gil_mutex' };
+  return { shape: 'current-thread', lock: 'interpreter_lock' };
+}
+
+function requestsLayout(source: Source): { readonly requests?: RequestsLayout } {
+  const places = (type: string) => ({
+    drop: need(source, type, 'ceval.gil_drop_request'),
+    breaker: need(source, type, 'ceval.eval_breaker'),
+  });
+  const ofThread = first(source, 'PyThreadState', 'eval_breaker');
+  // Macros, which DWARF does not hold: Include/internal/pycore_ceval.h of 3.13 (_PY_GIL_DROP_REQUEST_BIT, _PY_EVAL_EVENTS_BITS).
+  if (ofThread !== undefined)
+    return { requests: { at: 'thread', breaker: ofThread, dropBit: 1 << 0, requestBits: (1 << 8) - 1 } };
+  if (has(source, 'PyInterpreterState', 'ceval.gil_drop_request'))
+    return { requests: { at: 'interpreter', ...places('PyInterpreterState') } };
+  if (has(source, '_PyRuntimeState', 'ceval.gil_drop_request'))
+    return { requests: { at: 'runtime', ...places('_PyRuntimeState') } };
+  if (source.value('&gil_drop_request') === undefined) return {};
+  return { requests: { at: 'static', drop: 'gil_drop_request', breaker: 'eval_breaker' } };
 }
 
 function frameHead(source: Source): FrameHead {
@@ -232,7 +291,14 @@ function codeLayout(source: Source, { signedLines }: Instructions): CodeLayout {
     stackSize: need(source, 'PyCodeObject', 'co_stacksize'),
     ...optional(source, 'PyCodeObject', { slotCount: ['co_nlocalsplus'] }),
     slotNames: need(source, 'PyCodeObject', 'co_varnames', 'co_localsplusnames'),
+    ...optional(source, 'PyCodeObject', {
+      slotKinds: ['co_localspluskinds'],
+      cellNames: ['co_cellvars'],
+      freeNames: ['co_freevars'],
+    }),
     argumentCount: need(source, 'PyCodeObject', 'co_argcount'),
+    ...optional(source, 'PyCodeObject', { keywordOnlyCount: ['co_kwonlyargcount'] }),
+    flags: need(source, 'PyCodeObject', 'co_flags'),
   };
 }
 
@@ -300,7 +366,7 @@ function dictLayout(source: Source): DictLayout {
 
 /**
  * Pre-header words and flags are macros and inline functions, which DWARF does not hold: their numbers are read in
- * Include/object.h and Include/internal/pycore_object.h of 3.11.7, 3.12.1 and 3.13.0.
+ * Include/object.h and Include/internal/pycore_object.h of 3.11.7, 3.12.1, 3.13.0 and 3.13.5.
  */
 function instanceLayout(source: Source): InstanceLayout {
   if (has(source, 'PyInstanceObject', 'in_dict'))
@@ -312,13 +378,32 @@ function instanceLayout(source: Source): InstanceLayout {
         className: need(source, 'PyClassObject', 'cl_name'),
       },
     };
-  const managed = { flag: 1 << 4, dict: -24 };
+  const managed = { flag: 1 << 4, dict: isFreeThreaded(source) ? -8 : -24 };
   const valid = first(source, 'PyDictValues', 'valid');
   if (valid !== undefined)
     return { managed: { ...managed, values: { at: 'inline', flag: 1 << 2, offset: size(source, 'PyObject'), valid } } };
   if (has(source, 'PyDictOrValues', 'values')) return { managed: { ...managed, values: { at: 'tagged-dict' } } };
   if (has(source, 'PyDictValues', 'values')) return { managed: { ...managed, values: { at: 'pointer', offset: -32 } } };
   return {};
+}
+
+function valuesLayout(source: Source): ValuesLayout {
+  return {
+    cell: need(source, 'PyCellObject', 'ob_ref'),
+    float: need(source, 'PyFloatObject', 'ob_fval'),
+    list: need(source, 'PyListObject', 'ob_item'),
+    dictUsed: need(source, 'PyDictObject', 'ma_used'),
+    set: {
+      used: need(source, 'PySetObject', 'used'),
+      mask: need(source, 'PySetObject', 'mask'),
+      table: need(source, 'PySetObject', 'table'),
+      entry: {
+        size: size(source, 'setentry'),
+        key: need(source, 'setentry', 'key'),
+        hash: need(source, 'setentry', 'hash'),
+      },
+    },
+  };
 }
 
 /** Which of this table's numbers `_Py_DebugOffsets` repeats. */
@@ -328,6 +413,8 @@ const described = {
   'interpreter.threads': 'interpreter_state.threads_head',
   'interpreter.sysDict': 'interpreter_state.sysdict',
   'gil.pointer': 'interpreter_state.ceval_gil',
+  'gil.locked': ['interpreter_state.gil_runtime_state_locked', 'interpreter_state.gil_runtime_state'],
+  'gil.lastHolder': ['interpreter_state.gil_runtime_state_holder', 'interpreter_state.gil_runtime_state'],
   'runtime.interpreters': 'runtime_state.interpreters_head',
   'thread.next': 'thread_state.next',
   'thread.interpreter': 'thread_state.interp',
@@ -359,14 +446,16 @@ const described = {
   'text.state': 'unicode_object.state',
   'text.length': 'unicode_object.length',
   'text.asciiSize': 'unicode_object.asciiobject_size',
-} as const satisfies Record<string, string>;
+} as const satisfies Record<string, string | readonly [member: string, from: string]>;
 
 function debugOffsetsLayout(source: Source): DebugOffsetsLayout | undefined {
   if (!has(source, '_Py_DebugOffsets', 'cookie')) return undefined;
-  const fields: Record<string, number> = {};
-  for (const [key, member] of Object.entries(described)) {
+  const fields: Record<string, number | readonly [number, number]> = {};
+  for (const [key, members] of Object.entries(described)) {
+    const [member, from] = typeof members === 'string' ? [members] : members;
     const offset = first(source, '_Py_DebugOffsets', member);
-    if (offset !== undefined) fields[key] = offset;
+    const start = from === undefined ? undefined : first(source, '_Py_DebugOffsets', from);
+    if (offset !== undefined) fields[key] = start === undefined ? offset : [offset, start];
   }
   return {
     cookie: 'xdebugpy',

@@ -1,6 +1,6 @@
 /**
  * Makes `src/python/layouts/` from interpreters with DWARF: those installed under pyenv, or one in a root filesystem.
- * Usage: node scripts/layout/make.ts 2.7 3.9 3.14=ROOT …
+ * Usage: node scripts/layout/make.ts 2.7 3.9 3.13t 3.14=ROOT …
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { findInterpreter, interpreterIn } from './interpreter.ts';
@@ -9,7 +9,7 @@ import { makeLayout } from './make-layout.ts';
 const folder = new URL('../../src/python/layouts/', import.meta.url);
 const tables = () =>
   readdirSync(folder)
-    .filter(name => /^\d+\.\d+\.ts$/.test(name))
+    .filter(name => /^\d+\.\d+t?\.ts$/.test(name))
     .map(name => name.slice(0, -3));
 
 for (const wanted of process.argv.slice(2)) {
@@ -22,6 +22,7 @@ for (const wanted of process.argv.slice(2)) {
 }
 
 const sorted = tables().sort((left, right) => left.localeCompare(right, 'en', { numeric: true }));
+const isFreeThreaded = (minor: string) => minor.endsWith('t');
 const name = (minor: string) => `python${minor.replace('.', '_')}`;
 writeFileSync(
   new URL('index.ts', folder),
@@ -31,7 +32,13 @@ writeFileSync(
     ...sorted.map(minor => `import { layout as ${name(minor)} } from './${minor}.ts';`),
     '',
     '/** One table a CPython minor, ascending. */',
-    `export const layouts: readonly Layout[] = [${sorted.map(name).join(', ')}];`,
+    `export const layouts: readonly Layout[] = [${sorted
+      .filter(minor => !isFreeThreaded(minor))
+      .map(name)
+      .join(', ')}];`,
+    '',
+    '/** Those of free-threaded builds (PEP 703). */',
+    `export const freeThreadedLayouts: readonly Layout[] = [${sorted.filter(isFreeThreaded).map(name).join(', ')}];`,
     '',
   ].join('\n'),
 );

@@ -42,8 +42,17 @@ export interface CoreThread {
   readonly stackPointer: bigint;
   /** `fs_base` on x86-64, `tpidr_el0` on AArch64: equals `pthread_t` with glibc. Absent when the note lacks it. */
   readonly threadPointer?: bigint;
-  /** The system call the thread is blocked in (`orig_rax` ≥ 0), with its six raw arguments. */
-  readonly syscall?: { readonly number: number; readonly name?: string; readonly args: readonly bigint[] };
+  /** The system call the thread is blocked in (`orig_rax` ≥ 0). */
+  readonly syscall?: SystemCall;
+  /** The one whose limit of time had just run out (-ETIMEDOUT), so that the thread had not gone on yet; x86-64 only. */
+  readonly expired?: SystemCall;
+}
+
+/** With its six raw arguments. */
+export interface SystemCall {
+  readonly number: number;
+  readonly name?: string;
+  readonly args: readonly bigint[];
 }
 
 export interface CoreProcess {

@@ -8,13 +8,14 @@ export function parseThread(machine: Machine, status: Buffer): CoreThread | unde
   const register = (index: number): bigint => status.readBigUInt64LE(registersOffset + index * 8);
   switch (machine) {
     case 'x86_64': {
-      const syscall = x86Syscall(register);
+      const { syscall, expired } = x86Syscall(register);
       return {
         lwp,
         pc: register(16),
         stackPointer: register(19),
         threadPointer: register(21),
         ...(syscall && { syscall }),
+        ...(expired && { expired }),
       };
     }
     case 'aarch64':
@@ -38,16 +39,22 @@ const registerCount = { x86_64: 27, aarch64: 34 } as const satisfies Record<Mach
 /** rdi, rsi, rdx, r10, r8, r9 as indexes into `user_regs_struct`. */
 const x86Arguments = [14, 13, 12, 7, 9, 8] as const;
 
-function x86Syscall(register: (index: number) => bigint): CoreThread['syscall'] {
+function x86Syscall(register: (index: number) => bigint): Pick<CoreThread, 'syscall' | 'expired'> {
   const number = BigInt.asIntN(64, register(15));
-  if (number < 0n || number > 0xffffn) return undefined;
-  if (!interrupted.has(BigInt.asIntN(64, register(10)))) return undefined;
-  return namedSyscall(
-    'x86_64',
-    Number(number),
-    x86Arguments.map(index => register(index)),
-  );
+  const result = BigInt.asIntN(64, register(10));
+  if (number < 0n || number > 0xffffn) return {};
+  const call = () =>
+    namedSyscall(
+      'x86_64',
+      Number(number),
+      x86Arguments.map(index => register(index)),
+    );
+  // orig_rax is negative once the thread runs again: whatever stops it then is no system call.
+  return interrupted.has(result) ? { syscall: call() } : result === timedOut ? { expired: call() } : {};
 }
+
+/** -ETIMEDOUT */
+const timedOut = -110n;
 
 /**
  * What rax holds while a call is pending: -ENOSYS (not yet run), or the kernel's note that the dumper's stop

@@ -3,6 +3,13 @@ import { type ExceptionEntry, parseExceptionTable } from './exception-table.ts';
 import { attempt, type Heap, MalformedPythonError } from './heap.ts';
 import { lineAt } from './line-table.ts';
 
+export interface CodeVariable {
+  readonly name: string;
+  /** Whether its slot holds a cell once its function has begun. */
+  readonly mayBeCell: boolean;
+  readonly argument: boolean;
+}
+
 /** A PyCodeObject as far as stacks and locks need it; tables are read on demand and kept. */
 export class Code {
   readonly address: bigint;
@@ -18,6 +25,7 @@ export class Code {
   #bytecode: Buffer | undefined;
   #exceptions: readonly ExceptionEntry[] | undefined;
   #slotNames: readonly string[] | undefined;
+  #variables: readonly CodeVariable[] | undefined;
 
   /** @throws HangarError when there is no code object */
   constructor(heap: Heap, address: bigint) {
@@ -77,15 +85,52 @@ export class Code {
     return this.#exceptions;
   }
 
+  /** All slots below the value stack: arguments, locals, then what closures share. */
+  get variables(): readonly CodeVariable[] {
+    this.#variables ??= this.#readVariables();
+    return this.#variables;
+  }
+
+  #readVariables(): readonly CodeVariable[] {
+    const { slotKinds, cellNames, freeNames } = this.#heap.layout.code;
+    const field = (offset: number) => this.#heap.pointer(this.address + BigInt(offset));
+    const kinds = slotKinds === undefined ? undefined : this.#heap.bytes(field(slotKinds), 1 << 16);
+    const count = this.#argumentCount();
+    const own = this.slotNames.map((name, index) => ({
+      name,
+      mayBeCell: ((kinds?.[index] ?? 0) & cellKinds) !== 0,
+      argument: index < count,
+    }));
+    const shared = [cellNames, freeNames].flatMap(offset => (offset === undefined ? [] : this.#names(field(offset))));
+    // The cell of an argument stands for it: its own slot is empty, or keeps what it was called with (2.7).
+    const isArgument = (name: string) => own.some(variable => variable.name === name && variable.argument);
+    return [...own, ...shared.map(name => ({ name, mayBeCell: true, argument: isArgument(name) }))];
+  }
+
+  #argumentCount(): number {
+    const { argumentCount, keywordOnlyCount, flags } = this.#heap.layout.code;
+    const int = (offset: number) => this.#heap.int(this.address + BigInt(offset));
+    const bits = int(flags);
+    const rest = [varArguments, varKeywords].filter(flag => (bits & (flag ?? 0)) !== 0).length;
+    return int(argumentCount) + (keywordOnlyCount === undefined ? 0 : int(keywordOnlyCount)) + rest;
+  }
+
+  #names(tuple: bigint): readonly string[] {
+    return this.#heap.tuple(tuple).map(name => attempt(() => this.#heap.text(name, 256)) ?? '');
+  }
+
   /** Names of the first slots: arguments, then locals. */
   get slotNames(): readonly string[] {
     const field = this.#heap.layout.code.slotNames;
-    this.#slotNames ??= this.#heap
-      .tuple(this.#heap.pointer(this.address + BigInt(field)))
-      .map(name => attempt(() => this.#heap.text(name, 256)) ?? '');
+    this.#slotNames ??= this.#names(this.#heap.pointer(this.address + BigInt(field)));
     return this.#slotNames;
   }
 }
+
+/** Include/cpython/code.h (`CO_FAST_CELL`, `CO_FAST_FREE`), 3.11. */
+const cellKinds = 0x40 | 0x80;
+/** Include/code.h (`CO_VARARGS`, `CO_VARKEYWORDS`): each is one more argument. */
+const [varArguments, varKeywords] = [0x4, 0x8];
 
 function clamp(value: number, limit: number): number {
   return Math.max(0, Math.min(value, limit));

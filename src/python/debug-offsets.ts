@@ -5,7 +5,8 @@ import type { Layout } from './layout.ts';
 /**
  * The layout as the runtime itself describes it (`_Py_DebugOffsets`, Include/internal/pycore_runtime.h of 3.13): our
  * table with the numbers that the process gives. Without a description in this layout the table as it is.
- * @throws MalformedPythonError when the cookie is missing, the version is another, or the build is free-threaded
+ * @throws MalformedPythonError when the cookie is missing, version or shape of objects are others, or only one of the
+ * two is free-threaded
  */
 export function describedLayout(heap: Heap, structure: bigint): { layout: Layout; notes: readonly string[] } {
   const { layout } = heap;
@@ -18,15 +19,24 @@ export function describedLayout(heap: Heap, structure: bigint): { layout: Layout
   const minor = `${version >>> 24}.${(version >>> 16) & 0xff}`;
   if (minor !== layout.minor)
     throw new MalformedPythonError(`the runtime describes ${minor}, expected ${layout.minor}`);
-  if (bytes.readUInt32LE(debugOffsets.freeThreaded) !== 0)
-    throw new MalformedPythonError(`the ${minor} build is free-threaded, which has no layout table`);
+  const isFreeThreaded = bytes.readUInt32LE(debugOffsets.freeThreaded) !== 0;
+  if (isFreeThreaded !== (layout.freeThreaded === true))
+    throw new MalformedPythonError(
+      isFreeThreaded
+        ? `the ${minor} build is free-threaded, and this table is of one with a GIL`
+        : `the ${minor} build has a GIL, and this table is of a free-threaded one`,
+    );
   const described = structuredClone(layout);
   const changed: string[] = [];
   for (const [key, position] of Object.entries(debugOffsets.fields)) {
-    const offset = bytes.readBigUInt64LE(position);
-    if (offset > 1n << 24n) throw new MalformedPythonError(`the runtime describes ${key} as ${offset}`);
+    const [at, from] = typeof position === 'number' ? [position] : position;
+    const offset = bytes.readBigUInt64LE(at) - (from === undefined ? 0n : bytes.readBigUInt64LE(from));
+    if (offset < 0n || offset > 1n << 24n) throw new MalformedPythonError(`the runtime describes ${key} as ${offset}`);
     if (setOffset(described, key.split('.'), Number(offset))) changed.push(key);
   }
+  // Nothing of an object lies where the table says when its head is another.
+  if (changed.includes('object.type'))
+    throw new MalformedPythonError(`the runtime describes objects of another shape than ${layout.source.build}`);
   const notes = changed.length === 0 ? [] : [`the runtime's own offsets replace the table's: ${changed.join(', ')}`];
   return { layout: described, notes };
 }

@@ -1,4 +1,4 @@
-import { formatAddress } from '../corefile/memory.ts';
+import { formatAddress, type Memory } from '../corefile/memory.ts';
 import { Code } from './code.ts';
 import type { Heap } from './heap.ts';
 import { MalformedPythonError } from './heap.ts';
@@ -36,17 +36,31 @@ export class FrameReader {
     this.#heap = heap;
   }
 
-  walk(thread: bigint): FrameWalk {
+  /** @param most of its frames that are read, the innermost ones */
+  walk(thread: bigint, most?: number): FrameWalk {
+    try {
+      return this.walkFrom(this.#innermost(thread), this.#heap, most);
+    } catch (stopped) {
+      return { frames: [], stopped };
+    }
+  }
+
+  /**
+   * A frame and those that called it.
+   * @param memory that has the frames, where some of them were moved: those on a stack that gave way to another
+   * @param most frames that are read
+   */
+  walkFrom(innermost: bigint, memory: Pick<Memory, 'read'> = this.#heap, most = Number.POSITIVE_INFINITY): FrameWalk {
     const frames: LiveFrame[] = [];
     const seen = new Set<bigint>();
     try {
-      for (let address = this.#innermost(thread); address !== 0n; ) {
+      for (let address = innermost; address !== 0n && frames.length < most; ) {
         if (seen.has(address)) throw new MalformedPythonError(`the frame ${formatAddress(address)} is its own caller`);
         if (seen.size >= depthLimit) throw new MalformedPythonError(`more than ${depthLimit} frames`);
         seen.add(address);
-        const { frame, previous } = this.#read(address);
+        const { frame, previous } = this.#read(address, memory);
         if (frame) frames.push(frame);
-        else markEntry(frames);
+        else markEntry(frames, address);
         address = previous;
       }
     } catch (stopped) {
@@ -71,9 +85,9 @@ export class FrameReader {
   }
 
   /** No `frame` for a shim. */
-  #read(address: bigint): { frame?: LiveFrame; previous: bigint } {
+  #read(address: bigint, memory: Pick<Memory, 'read'>): { frame?: LiveFrame; previous: bigint } {
     const { frame: layout } = this.#heap.layout;
-    const bytes = this.#heap.read(address, layout.size);
+    const bytes = memory.read(address, layout.size);
     const previous = bytes.readBigUInt64LE(layout.previous);
     if (layout.shape === 'frame-object') return { frame: this.#frameObject(address, bytes, layout), previous };
     const { entry } = layout;
@@ -129,7 +143,8 @@ function liveFrame(address: bigint, code: Code, { instruction, locals, stack, en
   return { frame, code, instruction, locals, stack };
 }
 
-function markEntry(frames: LiveFrame[]): void {
+/** @param shim address of the frame that the evaluator keeps on the native stack */
+function markEntry(frames: LiveFrame[], shim: bigint): void {
   const last = frames.pop();
-  if (last) frames.push({ ...last, frame: { ...last.frame, entry: true } });
+  if (last) frames.push({ ...last, frame: { ...last.frame, entry: true, position: last.frame.position ?? shim } });
 }

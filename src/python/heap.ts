@@ -6,6 +6,12 @@ import type { Layout } from './layout.ts';
 const entryLimit = 4096;
 /** Bytes of one table (line numbers, exceptions, bytecode); longer ones are taken for damage. */
 const tableLimit = 4 << 20;
+/** Characters of a key that are compared: no name that is looked for is that long. */
+const keyLimit = 128;
+/** Bytes before the data of a text: a layout that a damaged runtime describes may say anything. */
+const headLimit = 128;
+/** Texts of keys that are kept. */
+const keptKeys = 1 << 16;
 /** User space ends below this on x86-64 and AArch64, five-level paging included. */
 const addressLimit = 1n << 56n;
 
@@ -29,6 +35,9 @@ export interface PythonType {
   readonly cachedKeys: bigint;
 }
 
+/** Of a dict: key, value, and the address of the word that refers to the value. */
+type Item = readonly [key: bigint, value: bigint, slot: bigint];
+
 /** A method bound to an object: written in C, or in Python. */
 export type BoundMethod =
   | { readonly by: 'c'; readonly name?: string; readonly self: bigint; readonly selfField: bigint }
@@ -40,6 +49,8 @@ export class Heap {
   readonly layout: Layout;
   readonly #types = new Map<bigint, PythonType>();
   readonly #names = new Map<bigint, string>();
+  readonly #keys = new Map<bigint, string>();
+  #learnNames: (() => void) | undefined;
 
   constructor(memory: Memory, layout: Layout) {
     this.memory = memory;
@@ -66,10 +77,7 @@ export class Heap {
 
   /** `Py_ssize_t` that counts something: refused when negative or above `limit`. */
   count(address: bigint, limit: number): number {
-    const value = this.read(address, 8).readBigInt64LE();
-    if (value < 0n || value > BigInt(limit))
-      throw new MalformedPythonError(`the count at ${formatAddress(address)} is ${value}, expected 0 to ${limit}`);
-    return Number(value);
+    return countIn(this.read(address, 8), 0, address, limit);
   }
 
   typeOf(object: bigint): PythonType {
@@ -85,6 +93,11 @@ export class Heap {
     };
     this.#types.set(address, type);
     return type;
+  }
+
+  /** `learn` is called once, when a type is met whose own name lies in read-only data that is not had; see `nameType`. */
+  learnNamesBy(learn: () => void): void {
+    this.#learnNames = learn;
   }
 
   /** Names a type whose own name lies in read-only data that was not dumped. */
@@ -111,9 +124,24 @@ export class Heap {
     }
   }
 
+  /** Keys and values of a dict as they are. */
+  *pairs(dict: bigint): Generator<readonly [key: bigint, value: bigint]> {
+    for (const [key, value] of this.#dictItems(dict)) yield [key, value];
+  }
+
+  /** `tp_name` of a type itself. */
+  nameOfType(type: bigint): string {
+    return this.#typeName(type, this.pointer(type + BigInt(this.layout.type.name)));
+  }
+
   /** Keys of a dict as they are. */
   *keys(dict: bigint): Generator<bigint> {
     for (const [key] of this.#dictItems(dict)) yield key;
+  }
+
+  /** Values of a dict. */
+  *values(dict: bigint): Generator<bigint> {
+    for (const [, value] of this.#dictItems(dict)) yield value;
   }
 
   /** `typeOf`, or undefined where no object is. */
@@ -132,22 +160,29 @@ export class Heap {
     const { text, bytes } = this.layout;
     if (name === text.typeName)
       return text.shape === 'legacy' ? this.#legacyText(object, limit) : this.#compactText(object, limit);
-    if (name === bytes.typeName && text.shape === 'legacy') return this.bytes(object, limit).toString('utf8');
+    if (name === bytes.typeName && text.shape === 'legacy') return this.#contents(object, limit).toString('utf8');
     return undefined;
   }
 
   /** Contents of a `bytes` (2.7: `str`) object, cut at `limit`. */
   bytes(object: bigint, limit = tableLimit): Buffer {
-    const { typeName, length, data } = this.layout.bytes;
+    const { typeName } = this.layout.bytes;
     const { name } = this.typeOf(object);
     if (name !== typeName)
       throw new MalformedPythonError(`${formatAddress(object)} is a "${name}", expected "${typeName}"`);
+    return this.#contents(object, limit);
+  }
+
+  #contents(object: bigint, limit: number): Buffer {
+    const { length, data } = this.layout.bytes;
     return this.read(object + BigInt(data), Math.min(this.count(object + BigInt(length), tableLimit), limit));
   }
 
   /** Value of an integer of at most 64 bits; undefined for other objects. */
   integer(object: bigint): bigint | undefined {
-    const { name } = this.typeOf(object);
+    const own = this.typeOf(object).name;
+    // A bool is an int of value 0 or 1, in every version.
+    const name = own === 'bool' ? 'int' : own;
     const { integer } = this.layout;
     if (integer.shape === 'signed-size' && integer.small !== undefined && name === 'int')
       return this.read(object + BigInt(integer.small), 8).readBigInt64LE();
@@ -203,6 +238,16 @@ export class Heap {
     return undefined;
   }
 
+  /** As `attribute`, with the address of the word that refers to it. */
+  attributeSlot(
+    object: bigint,
+    ...names: readonly string[]
+  ): { readonly value: bigint; readonly slot: bigint } | undefined {
+    for (const [name, value, slot] of this.#attributes(object))
+      if (value !== 0n && names.some(candidate => this.#isText(name, candidate))) return { value, slot };
+    return undefined;
+  }
+
   /** Name of an instance's class, for classic classes too. */
   className(object: bigint): string {
     const { name } = this.typeOf(object);
@@ -234,6 +279,11 @@ export class Heap {
     if (known !== undefined) return known;
     const own = attempt(() => this.#cString(name, 256));
     if (own !== undefined) return own;
+    const learn = this.#learnNames;
+    this.#learnNames = undefined;
+    learn?.();
+    const learned = this.#names.get(type);
+    if (learned !== undefined) return learned;
     // Without this, any word that leads to memory would pass for an object.
     const { object, type: layout } = this.layout;
     const meta = this.pointer(type + BigInt(object.type));
@@ -257,9 +307,12 @@ export class Heap {
   #compactText(object: bigint, limit: number): string {
     const { text } = this.layout;
     if (text.shape !== 'compact') throw new MalformedPythonError('this layout has no compact text');
-    const length = this.count(object + BigInt(text.length), tableLimit);
+    const headBytes = Math.max(text.length + 8, text.state + 4);
+    if (headBytes > headLimit) throw new MalformedPythonError(`a text has a head of ${headBytes} bytes`);
+    const head = this.read(object, headBytes);
+    const length = countIn(head, text.length, object, tableLimit);
     // Bit fields since 3.3: interned 2, kind 3, compact 1, ascii 1 (Include/cpython/unicodeobject.h).
-    const state = this.read(object + BigInt(text.state), 4).readUInt32LE();
+    const state = head.readUInt32LE(text.state);
     const kind = (state >> 2) & 7;
     const compact = (state & 0x20) !== 0;
     const ascii = (state & 0x40) !== 0;
@@ -289,7 +342,7 @@ export class Heap {
     return { digits: Number(tag >> 3n), negative: (tag & 3n) === 2n };
   }
 
-  *#attributes(object: bigint): Generator<readonly [bigint, bigint]> {
+  *#attributes(object: bigint): Generator<Item> {
     const type = this.typeOf(object);
     const { classic, managed } = this.layout.instance;
     if (classic && type.name === classic.typeName) {
@@ -329,7 +382,7 @@ export class Heap {
     }
   }
 
-  #dictItems(dict: bigint): Iterable<readonly [bigint, bigint]> {
+  #dictItems(dict: bigint): Iterable<Item> {
     const { dict: layout } = this.layout;
     if (layout.shape === 'open-table') return this.#openItems(dict, layout);
     const keys = this.pointer(dict + BigInt(layout.keys));
@@ -337,21 +390,19 @@ export class Heap {
     return this.#sharedItems(keys, values === 0n ? undefined : values);
   }
 
-  *#openItems(
-    dict: bigint,
-    { mask, table, entry }: Extract<Layout['dict'], { shape: 'open-table' }>,
-  ): Generator<readonly [bigint, bigint]> {
+  *#openItems(dict: bigint, { mask, table, entry }: Extract<Layout['dict'], { shape: 'open-table' }>): Generator<Item> {
     const slots = Math.min(this.count(dict + BigInt(mask), 1 << 28) + 1, entryLimit);
-    const buffer = this.read(this.pointer(dict + BigInt(table)), slots * entry.size);
+    const start = this.pointer(dict + BigInt(table));
+    const buffer = this.read(start, slots * entry.size);
     for (let at = 0; at < buffer.length; at += entry.size) {
       const key = buffer.readBigUInt64LE(at + entry.key);
       const value = buffer.readBigUInt64LE(at + entry.value);
-      if (key !== 0n && value !== 0n) yield [key, value];
+      if (key !== 0n && value !== 0n) yield [key, value, start + BigInt(at + entry.value)];
     }
   }
 
   /** Items of a key table; with `values` they lie apart from it. */
-  *#sharedItems(keys: bigint, values: bigint | undefined): Generator<readonly [bigint, bigint]> {
+  *#sharedItems(keys: bigint, values: bigint | undefined): Generator<Item> {
     const { dict } = this.layout;
     if (dict.shape !== 'compact') return;
     const { textEntry, tableSize } = dict;
@@ -363,17 +414,30 @@ export class Heap {
         : indexBytesOf(this.count(keys + BigInt(tableSize.offset), 2 ** 31));
     const short = textEntry !== undefined && this.byte(keys + BigInt(textEntry.kind)) !== 0;
     const entry = short ? textEntry : dict.entry;
-    const buffer = this.read(keys + BigInt(dict.indices + indexBytes), count * entry.size);
-    const apart = values === undefined ? undefined : this.pointers(values + BigInt(dict.valuesItems), count);
+    const start = keys + BigInt(dict.indices + indexBytes);
+    const buffer = this.read(start, count * entry.size);
+    const valuesStart = values === undefined ? undefined : values + BigInt(dict.valuesItems);
+    const apart = valuesStart === undefined ? undefined : this.pointers(valuesStart, count);
     for (let index = 0; index < count; index++) {
       const key = buffer.readBigUInt64LE(index * entry.size + entry.key);
       const value = apart ? (apart[index] ?? 0n) : buffer.readBigUInt64LE(index * entry.size + entry.value);
-      if (key !== 0n && value !== 0n) yield [key, value];
+      const slot =
+        valuesStart === undefined ? start + BigInt(index * entry.size + entry.value) : valuesStart + BigInt(8 * index);
+      if (key !== 0n && value !== 0n) yield [key, value, slot];
     }
   }
 
-  #isText(object: bigint, expected: string): boolean {
-    return attempt(() => this.text(object, expected.length + 1)) === expected;
+  #isText(key: bigint, expected: string): boolean {
+    return this.#keyText(key) === expected;
+  }
+
+  /** Text of a dict's key, cut at `keyLimit`. The same keys are looked at again and again: each is read once. */
+  #keyText(key: bigint): string | undefined {
+    const known = this.#keys.get(key);
+    if (known !== undefined) return known;
+    const text = attempt(() => this.text(key, keyLimit));
+    if (text !== undefined && this.#keys.size < keptKeys) this.#keys.set(key, text);
+    return text;
   }
 
   #cString(address: bigint, limit: number): string {
@@ -394,6 +458,14 @@ export function attempt<T>(read: () => T): T | undefined {
     if (error instanceof HangarError) return undefined;
     throw error;
   }
+}
+
+/** `Py_ssize_t` of a structure that was read from `address`. @throws MalformedPythonError */
+function countIn(bytes: Buffer, offset: number, address: bigint, limit: number): number {
+  const value = bytes.readBigInt64LE(offset);
+  if (value >= 0n && value <= BigInt(limit)) return Number(value);
+  const place = formatAddress(address + BigInt(offset));
+  throw new MalformedPythonError(`the count at ${place} is ${value}, expected 0 to ${limit}`);
 }
 
 /** Bytes of a 3.6–3.10 index table (DK_IXSIZE in Objects/dictobject.c). */

@@ -6,6 +6,8 @@
 export interface Layout {
   /** `3.11` */
   readonly minor: string;
+  /** A build in which threads run Python at the same time (PEP 703, `python3.13t`). */
+  readonly freeThreaded?: true;
   /** What the table was made from. */
   readonly source: { readonly version: string; readonly build: string; readonly structures: string };
   readonly runtime: RuntimeLayout;
@@ -26,6 +28,8 @@ export interface Layout {
     readonly frame: FrameHead;
   };
   readonly gil: GilLayout;
+  /** Absent in 2.7, where the holder gives the GIL up after a number of instructions, unasked. */
+  readonly requests?: RequestsLayout;
   readonly frame: FrameLayout;
   readonly code: CodeLayout;
   readonly opcodes: Opcodes;
@@ -37,6 +41,9 @@ export interface Layout {
     readonly dictOffset: number;
     /** `ht_cached_keys` of a heap type, where instances share keys without a dict object of their own. */
     readonly cachedKeys?: number;
+    readonly base: number;
+    /** `tp_dict`; from 3.12 on NULL in static types. */
+    readonly dict: number;
   };
   readonly bytes: { readonly typeName: string; readonly length: number; readonly data: number };
   readonly text: TextLayout;
@@ -44,6 +51,17 @@ export interface Layout {
   readonly tuple: { readonly length: number; readonly items: number };
   readonly dict: DictLayout;
   readonly instance: InstanceLayout;
+  /** Of an attribute in `__slots__`: `PyMemberDescrObject.d_member` in its class, `PyMemberDef.offset` behind it. */
+  readonly slot: { readonly definition: number; readonly offset: number };
+  readonly values: ValuesLayout;
+  /** `PySocketSockObject` of Modules/socketmodule.h */
+  readonly socket: {
+    readonly descriptor: number;
+    /** Negative: none (`None`); 0: does not block. */
+    readonly timeout: number;
+    /** `double`, or `PyTime_t`, signed (3.5). */
+    readonly timeoutIn: 'seconds' | 'nanoseconds';
+  };
   /** `PyCFunctionObject` with `PyMethodDef`. */
   readonly builtin: { readonly definition: number; readonly self: number; readonly name: number };
   /** `PyMethodObject` */
@@ -66,6 +84,11 @@ export interface Layout {
   };
 }
 
+/** `3.13`, or `3.13t` for a free-threaded build: by this name other tables of the same build are found. */
+export function buildOf({ minor, freeThreaded }: Layout): string {
+  return freeThreaded ? `${minor}t` : minor;
+}
+
 /** Where a lock object keeps whether it is taken. */
 export type LockStateLayout =
   /** `PyThread_type_lock`: a `sem_t *` (thread_pthread.h, USE_SEMAPHORES). */
@@ -85,22 +108,64 @@ export type RuntimeLayout =
       readonly mainInterpreter: number;
     };
 
+/** Of objects that are only shown. */
+export interface ValuesLayout {
+  /** `PyCellObject.ob_ref`; NULL while the variable is unbound. */
+  readonly cell: number;
+  /** `PyFloatObject.ob_fval` */
+  readonly float: number;
+  /** `PyListObject.ob_item`, a pointer. */
+  readonly list: number;
+  /** `PyDictObject.ma_used` */
+  readonly dictUsed: number;
+  readonly set: {
+    readonly used: number;
+    readonly mask: number;
+    readonly table: number;
+    readonly entry: { readonly size: number; readonly key: number; readonly hash: number };
+  };
+}
+
 export interface DebugOffsetsLayout {
   readonly cookie: string;
   /** `(major << 24) | (minor << 16) | …` as PY_VERSION_HEX. */
   readonly version: number;
   readonly freeThreaded: number;
   readonly size: number;
-  /** `section.key` of this table → where in `_Py_DebugOffsets` its offset stands. */
-  readonly fields: Readonly<Record<string, number>>;
+  /** `section.key` of this table → where in `_Py_DebugOffsets` its offset stands, or that and the one that it counts from. */
+  readonly fields: Readonly<Record<string, number | readonly [offset: number, from: number]>>;
 }
 
 export type GilLayout =
-  /** The holder is the current thread state itself; NULL when nobody holds it. What waiters sleep on: static variables. */
-  | { readonly shape: 'current-thread'; readonly condition?: string; readonly mutex?: string }
+  /**
+   * The holder is the current thread state itself; NULL when nobody holds it. What waiters sleep on: static variables,
+   * `lock` the one that points to the semaphore of 2.7.
+   */
+  | { readonly shape: 'current-thread'; readonly condition?: string; readonly mutex?: string; readonly lock?: string }
   | ({ readonly shape: 'runtime' } & GilState)
-  /** One per interpreter: `pointer` is an offset into it, the others into what it points at. */
-  | ({ readonly shape: 'interpreter'; readonly pointer: number } & GilState);
+  /**
+   * One per interpreter: `pointer` is an offset into it, `own` that of `int own_gil` behind the pointer, the others are
+   * into what it points at.
+   */
+  | ({
+      readonly shape: 'interpreter';
+      readonly pointer: number;
+      readonly own: number;
+      /** `int`, 0 while threads run without it: in free-threaded builds only. */
+      readonly enabled?: number;
+    } & GilState);
+
+/**
+ * Where the holder of the GIL is asked to give it up (`gil_drop_request`), and where byte code is asked to stop for
+ * anything: that, a signal, a pending call, an exception from another thread, garbage (`eval_breaker`).
+ */
+export type RequestsLayout =
+  /** Names of two static `int`. */
+  | { readonly at: 'static'; readonly drop: string; readonly breaker: string }
+  /** Offsets of two `int`. */
+  | { readonly at: 'runtime' | 'interpreter'; readonly drop: number; readonly breaker: number }
+  /** One `uintptr_t` for all: bits of requests below a version number. */
+  | { readonly at: 'thread'; readonly breaker: number; readonly dropBit: number; readonly requestBits: number };
 
 interface GilState {
   /** `PyThreadState *` */
@@ -187,7 +252,17 @@ export interface CodeLayout {
   readonly slotCount?: number;
   /** Tuple of names of the slots, from the first. */
   readonly slotNames: number;
+  /** `co_localspluskinds`, a byte a slot; absent where the two tuples below name the slots behind the locals. */
+  readonly slotKinds?: number;
+  /** `co_cellvars` */
+  readonly cellNames?: number;
+  /** `co_freevars` */
+  readonly freeNames?: number;
   readonly argumentCount: number;
+  /** `co_kwonlyargcount`; absent in 2.7. */
+  readonly keywordOnlyCount?: number;
+  /** `int co_flags` */
+  readonly flags: number;
 }
 
 export interface Opcodes {

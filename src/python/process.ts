@@ -5,8 +5,12 @@ export interface PythonProcess {
   readonly interpreters: readonly PythonInterpreter[];
   /** All threads of all interpreters, in list order. */
   readonly threads: readonly PythonThread[];
-  /** Pending asyncio tasks, the most telling first; absent when there are none. */
+  /** Threads that did not come along when the process was forked; looked for only where a lock's owner is missed. */
+  readonly lost?: readonly LostPythonThread[];
+  /** Pending asyncio tasks and greenlets, the most telling first; absent when there are none. */
   readonly tasks?: readonly PythonTask[];
+  /** Pools of threads whose workers were found; absent when there are none. */
+  readonly pools?: readonly PythonPool[];
   /** What could not be read, and why. */
   readonly gaps: readonly { readonly what: string; readonly why: string; readonly fix?: string }[];
 }
@@ -17,9 +21,17 @@ export interface PythonInterpreter {
   readonly id: number;
   /** Address of the PyThreadState that holds this interpreter's GIL (one for all interpreters before 3.12). */
   readonly gilHolder?: bigint;
-  /** `pthread_cond_t` and `pthread_mutex_t` of the GIL, 3.2 on: a waiter's futex address lies in one of them. */
+  /** `pthread_cond_t` (2.7: `sem_t`) and `pthread_mutex_t` of the GIL: a waiter's futex address lies in one of them. */
   readonly gilCondition?: bigint;
   readonly gilMutex?: bigint;
+  /** Whether the GIL is this interpreter's alone; absent before 3.12. */
+  readonly gilOwn?: boolean;
+  /** Whether the holder is asked to give the GIL up (`gil_drop_request`); absent in 2.7, or where it was not found. */
+  readonly gilDropRequested?: boolean;
+  /** Whether the holder's byte code is asked to stop for anything (`eval_breaker`); absent as above. */
+  readonly evalBreaker?: boolean;
+  /** Where holder and request were read. */
+  readonly gilEvidence?: readonly Evidence[];
 }
 
 export interface PythonThread {
@@ -36,7 +48,27 @@ export interface PythonThread {
   readonly frames: readonly PythonFrame[];
   readonly waits?: PythonWait;
   readonly holds: readonly HeldLock[];
-  readonly request?: { readonly method: string; readonly path: string; readonly query?: string };
+  /** Innermost first; absent when it runs none. */
+  readonly runs?: readonly RunningFuture[];
+  readonly request?: PythonRequest;
+  /** The socket whose system call it is blocked in. */
+  readonly socket?: PythonSocket;
+}
+
+export interface PythonRequest {
+  readonly method: string;
+  /** Without its query string. */
+  readonly path: string;
+  readonly query?: string;
+}
+
+/** A socket object (`_socket.socket`, or of a class derived from it). */
+export interface PythonSocket {
+  readonly address: bigint;
+  readonly fd: number;
+  /** What `gettimeout()` says: null is for ever, 0 does not block. */
+  readonly timeoutSeconds: number | null;
+  readonly evidence: readonly Evidence[];
 }
 
 export interface PythonFrame {
@@ -56,20 +88,69 @@ export interface PythonFrame {
    * always before 3.11; from then on one C frame runs many Python frames.
    */
   readonly entry: boolean;
+  /**
+   * Of an entry frame: address on the native stack that tells the place of its call; a lower one is of a later call.
+   * Known from 3.12 on, and before where several thread states share a stack.
+   */
+  readonly position?: bigint;
+  /** Arguments and variables; only where they were asked for. */
+  readonly locals?: readonly PythonLocal[];
 }
 
-export type LockKind = 'python-lock' | 'python-rlock' | 'import-lock';
+/** A variable of a frame, as a short text without secrets: never the value itself. */
+export interface PythonLocal {
+  readonly name: string;
+  readonly value: string;
+  readonly argument?: boolean;
+}
 
-/** A lock this thread waits for, read from its innermost frame and confirmed by its system call where that is possible. */
+/** A thread of the process that was forked: the child has what it left in memory, and nobody who would go on with it. */
+export interface LostPythonThread {
+  /** Its `pthread_t`; a later thread may have got the same. */
+  readonly threadId: bigint;
+  /** Where it stood when the process was forked, innermost first; empty when that was not found. */
+  readonly frames: readonly PythonFrame[];
+  readonly holds: readonly HeldLock[];
+  /** That it is no thread of this process. */
+  readonly evidence: readonly Evidence[];
+}
+
+/** `mp-lock`: a lock or semaphore of multiprocessing, which several processes share. */
+export type LockKind = 'python-lock' | 'python-rlock' | 'import-lock' | 'mp-lock';
+
+/** What another thread, or process, has to do before the wait ends: notify, set, release, put or take, end. */
+export type NotificationKind = 'condition' | 'event' | 'semaphore' | 'queue' | 'join' | 'child';
+
+/** What this thread waits for, read from its frames and confirmed by its system call where that is possible. */
 export interface PythonWait {
-  readonly kind: LockKind;
-  /** Address of the lock object. */
+  readonly kind: LockKind | NotificationKind;
+  /** Address of the lock object, condition, event, semaphore, queue, thread object or `subprocess.Popen`. */
   readonly address: bigint;
   /** Index into the thread's `frames`. */
   readonly frame: number;
   readonly confidence: 'proven' | 'likely' | 'suspected';
   /** Address of the PyThreadState (via `rlock_owner`) or undefined: plain locks store no owner. */
   readonly ownerThreadId?: bigint;
+  /** That the owner is the one who has to act; absent: as sure as that it is the owner. */
+  readonly ownerConfidence?: 'proven' | 'likely' | 'suspected';
+  /** The thread that had to act is none of the process's: nobody will. */
+  readonly ownerAbsent?: boolean;
+  /** Of an import lock: name of the module whose import is awaited. */
+  readonly module?: string;
+  /** Of a lock that processes share: no thread of this one holds it. */
+  readonly heldElsewhere?: boolean;
+  /** The limit that the waiting function was called with. */
+  readonly timeoutSeconds?: number;
+  /** Address of the future whose result is awaited, or of the waiter that `wait` put into several futures. */
+  readonly future?: bigint;
+  readonly evidence: readonly Evidence[];
+}
+
+/** A future of concurrent.futures whose work a thread does. */
+export interface RunningFuture {
+  readonly address: bigint;
+  /** Addresses of the waiters that are told when it is done. */
+  readonly waiters: readonly bigint[];
   readonly evidence: readonly Evidence[];
 }
 
@@ -85,27 +166,54 @@ export interface HeldLock {
   readonly evidence: readonly Evidence[];
 }
 
-/** An asyncio task that has not ended. */
+/** An asyncio task, or a greenlet, that has not ended. */
 export interface PythonTask {
-  /** Address of the task object. */
+  readonly kind: 'asyncio' | 'greenlet';
+  /** Address of the object. */
   readonly address: bigint;
   /** `PythonInterpreter.id` */
   readonly interpreter: number;
-  /** `get_name()`; absent before 3.8. */
+  /** `get_name()`, absent before 3.8; of a greenlet what it was named, else its class. */
   readonly name?: string;
-  /** Address of its event loop. */
+  /** Address of its event loop; of a greenlet that of gevent's hub, else of the main greenlet of its thread. */
   readonly loop?: bigint;
+  /** `asyncio.unix_events._UnixSelectorEventLoop`, `uvloop.Loop`; absent where that cannot be read, and of greenlets. */
+  readonly loopClass?: string;
   /** The thread that runs the loop; absent when the loop does not say, or does not run. */
   readonly lwp?: number;
-  /** `running`: a thread executes it now. `ready`: it waits for nothing but its turn. */
+  /** `running`: a thread executes it now. `ready`: it waits for nothing but its turn; of a greenlet, its first one. */
   readonly state: 'running' | 'waiting' | 'ready';
-  /** Innermost first: its coroutines; for a running one the thread's frames down to them. */
+  /** Innermost first: its coroutines, or frames; for a running one the thread's frames down to them. */
   readonly stack: readonly TaskFrame[];
   /** In words; absent unless it waits. */
   readonly awaits?: string;
+  /** Addresses of the tasks that have to do something before it goes on: hold what it waits for, or have to end. */
+  readonly waitsFor?: readonly bigint[];
+  /** Whether one of several that it waits for would do: a semaphore has several holders. */
+  readonly anyWillDo?: boolean;
+  /** Whether it is one of some that wait for each other. */
+  readonly inCycle?: boolean;
+  /** The web request that it serves. */
+  readonly request?: PythonRequest;
 }
 
-export type TaskFrame = Pick<PythonFrame, 'function' | 'file' | 'line'>;
+export type TaskFrame = Pick<PythonFrame, 'function' | 'file' | 'line' | 'locals'>;
+
+/** Threads that take their work from one queue. */
+export interface PythonPool {
+  /** `executor`: concurrent.futures; `thread-pool`: multiprocessing.pool. */
+  readonly kind: 'executor' | 'thread-pool';
+  /** Address of the queue. */
+  readonly queue: bigint;
+  /** `busy`: it executes an item of work, and does not wait for one. */
+  readonly workers: readonly { readonly lwp: number; readonly busy: boolean }[];
+  /** Most workers that it may have. */
+  readonly size?: number;
+  /** Items of work that no worker has taken yet. */
+  readonly waiting?: number;
+  /** Of its size and of what waits. */
+  readonly evidence: readonly Evidence[];
+}
 
 /** What was read, where: a doubter can read it again with gdb. */
 export interface Evidence {

@@ -6,7 +6,7 @@ import { FrameReader } from './frames.ts';
 import type { Gil } from './gil.ts';
 import { attempt, Heap, MalformedPythonError } from './heap.ts';
 import type { Layout } from './layout.ts';
-import { layouts } from './layouts/index.ts';
+import { freeThreadedLayouts, layouts } from './layouts/index.ts';
 import { findSymbol, hintedMinors, type PythonTarget, pythonNames, staticSegments } from './target.ts';
 import { learnTypeNames } from './type-names.ts';
 
@@ -21,6 +21,8 @@ export interface Runtime {
   readonly current?: bigint;
   /** Addresses of what waiters for that GIL sleep on, where they are static variables with a known name. */
   readonly gil?: Pick<Gil, 'condition' | 'mutex'>;
+  /** Addresses of the flags that ask its holder to give it up and to stop, where they are static variables that were found. */
+  readonly requests?: { readonly drop?: bigint; readonly breaker?: bigint };
   /** Start of `sys.version`. */
   readonly version?: string;
   readonly notes: readonly string[];
@@ -59,10 +61,11 @@ export function findRuntime(target: PythonTarget): RuntimeSearch {
 /** The layouts to try: those of the versions that names speak of, all where none does. */
 function choose(target: PythonTarget): { fitting: readonly Layout[]; unknown: readonly string[] } {
   const hints = hintedMinors(target);
-  if (hints.size === 0) return { fitting: layouts, unknown: [] };
+  const all = [...layouts, ...freeThreadedLayouts];
+  if (hints.size === 0) return { fitting: all, unknown: [] };
   const known = new Set(layouts.map(({ minor }) => minor));
   return {
-    fitting: layouts.filter(({ minor }) => hints.has(minor)),
+    fitting: all.filter(({ minor }) => hints.has(minor)),
     unknown: [...hints].filter(minor => !known.has(minor)),
   };
 }
@@ -209,7 +212,7 @@ function structCandidate({ memory }: PythonTarget, table: Layout, structure: big
   const main = heap.pointer(structure + BigInt(runtime.mainInterpreter));
   // The main interpreter ends the list; before 3.13 it is the only check of the structure's own place.
   if (interpreters.at(-1) !== main) return { heap, interpreters: [], notes };
-  learnTypeNames(heap, main);
+  heap.learnNamesBy(() => learnTypeNames(heap, main));
   return { heap, interpreters, structure, notes };
 }
 
@@ -217,25 +220,38 @@ function structCandidate({ memory }: PythonTarget, table: Layout, structure: big
 function headCandidate(target: PythonTarget, heap: Heap, head: bigint, near?: bigint): Candidate {
   const interpreters = chain(heap, head);
   const main = interpreters.at(-1);
-  if (main !== undefined) learnTypeNames(heap, main);
+  if (main !== undefined) heap.learnNamesBy(() => learnTypeNames(heap, main));
   const { runtime } = heap.layout;
   const named = runtime.shape === 'static-head' ? findSymbol(target, runtime.current) : undefined;
   const current = named ?? (near === undefined ? undefined : currentNear(heap, interpreters, near));
   const notes = current === undefined ? ['which thread holds the GIL is not known: its variable was not found'] : [];
-  return { heap, interpreters, ...(current !== undefined && { current }), gil: staticGil(target, heap.layout), notes };
+  return {
+    heap,
+    interpreters,
+    ...(current !== undefined && { current }),
+    gil: staticGil(target, heap),
+    requests: staticRequests(target, heap.layout),
+    notes,
+  };
 }
 
-function staticGil(target: PythonTarget, { gil }: Layout): Pick<Gil, 'condition' | 'mutex'> {
+function staticGil(target: PythonTarget, heap: Heap): Pick<Gil, 'condition' | 'mutex'> {
+  const { gil } = heap.layout;
   if (gil.shape !== 'current-thread') return {};
-  const { condition, mutex } = gil;
-  const found = {
-    condition: condition === undefined ? undefined : findSymbol(target, condition),
-    mutex: mutex === undefined ? undefined : findSymbol(target, mutex),
-  };
-  return {
-    ...(found.condition !== undefined && { condition: found.condition }),
-    ...(found.mutex !== undefined && { mutex: found.mutex }),
-  };
+  const find = (name: string | undefined) => (name === undefined ? undefined : findSymbol(target, name));
+  const lock = find(gil.lock);
+  // NULL until a second thread is started.
+  const semaphore = lock === undefined ? undefined : attempt(() => heap.pointer(lock));
+  const condition = find(gil.condition) ?? (semaphore === 0n ? undefined : semaphore);
+  const mutex = find(gil.mutex);
+  return { ...(condition !== undefined && { condition }), ...(mutex !== undefined && { mutex }) };
+}
+
+function staticRequests(target: PythonTarget, { requests }: Layout): NonNullable<Runtime['requests']> {
+  if (requests?.at !== 'static') return {};
+  const drop = findSymbol(target, requests.drop);
+  const breaker = findSymbol(target, requests.breaker);
+  return { ...(drop !== undefined && { drop }), ...(breaker !== undefined && { breaker }) };
 }
 
 /** Bytes around the head of the list in which the variable of the current thread is looked for: one file's .bss. */
@@ -284,23 +300,25 @@ function whyUnfit({ heap, interpreters }: Candidate): string | undefined {
   if (interpreters.length === 0) return 'no interpreter at the place';
   const frames = new FrameReader(heap);
   let threads = 0;
-  let good = 0;
+  let good = false;
   let bad: unknown;
   for (const interpreter of interpreters)
     for (const thread of listThreads(heap, interpreter).threads) {
       threads++;
+      // One frame that can be read will do.
+      if (good) continue;
       const {
         frames: [innermost],
         stopped,
-      } = frames.walk(thread);
-      if (innermost) good++;
+      } = frames.walk(thread, 1);
+      if (innermost) good = true;
       else if (stopped !== undefined) bad ??= stopped;
     }
   if (threads === 0) return 'no thread state points back at its interpreter';
   const version = attempt(() => sysVersion(heap, interpreters));
   if (version !== undefined && !isOfMinor(version, heap.layout.minor)) return `sys.version says "${version}"`;
-  if (good === 0 && bad !== undefined) return messageOf(bad);
-  if (good === 0 && version === undefined) return 'neither a frame nor sys.version can be read';
+  if (!good && bad !== undefined) return messageOf(bad);
+  if (!good && version === undefined) return 'neither a frame nor sys.version can be read';
   return undefined;
 }
 

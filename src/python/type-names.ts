@@ -12,10 +12,12 @@ export function learnTypeNames(heap: Heap, interpreter: bigint): void {
     learnKeyType(heap, sysDict);
     const modules = heap.item(sysDict, 'modules');
     if (modules === undefined) return;
-    for (const [name, module] of heap.items(modules, ['builtins', '__builtin__', 'types', '_thread', 'thread']))
+    for (const [name, module] of heap.items(modules, modulesOfTypes))
       attempt(() => learnFrom(heap, module, knownTypes(heap.layout, name)));
   });
 }
+
+const modulesOfTypes = ['builtins', '__builtin__', 'types', '_thread', 'thread', '_queue', '_multiprocessing'];
 
 /** Everything starts with the keys of `sys.__dict__`, which are all `str`. */
 function learnKeyType(heap: Heap, dict: bigint): void {
@@ -39,7 +41,9 @@ function knownTypes({ lock, rlock, method, text, code }: Layout, module: string)
     case 'builtins':
     case '__builtin__':
       return new Map([
-        ...['str', 'bytes', 'int', 'long', 'dict', 'tuple', 'list', 'type'].map(name => [name, name] as const),
+        ...['str', 'bytes', 'int', 'long', 'bool', 'float', 'dict', 'tuple', 'list', 'type'].map(
+          name => [name, name] as const,
+        ),
         ...(text.shape === 'legacy' ? [['unicode', 'unicode'] as const, ['bytes', 'str'] as const] : []),
       ]);
     case 'types':
@@ -50,6 +54,10 @@ function knownTypes({ lock, rlock, method, text, code }: Layout, module: string)
         ['InstanceType', 'instance'],
         ['FunctionType', 'function'],
       ]);
+    case '_queue':
+      return new Map([['SimpleQueue', '_queue.SimpleQueue']]);
+    case '_multiprocessing':
+      return new Map([['SemLock', '_multiprocessing.SemLock']]);
     default:
       return new Map([['LockType', lock.typeName], ...(rlock ? [['RLock', rlock.typeName] as const] : [])]);
   }

@@ -30,6 +30,7 @@ export const layout: Layout = {
   },
   gil: {
     shape: 'current-thread',
+    lock: 'interpreter_lock',
   },
   frame: {
     shape: 'frame-object',
@@ -66,7 +67,10 @@ export const layout: Layout = {
     },
     stackSize: 24,
     slotNames: 56,
+    cellNames: 72,
+    freeNames: 64,
     argumentCount: 16,
+    flags: 28,
   },
   opcodes: {
     encoding: 'mixed',
@@ -86,6 +90,8 @@ export const layout: Layout = {
     basicSize: 32,
     flags: 168,
     dictOffset: 288,
+    base: 256,
+    dict: 264,
   },
   bytes: {
     typeName: 'str',
@@ -125,6 +131,31 @@ export const layout: Layout = {
       dict: 24,
       className: 32,
     },
+  },
+  slot: {
+    definition: 32,
+    offset: 16,
+  },
+  values: {
+    cell: 16,
+    float: 16,
+    list: 24,
+    dictUsed: 24,
+    set: {
+      used: 24,
+      mask: 32,
+      table: 40,
+      entry: {
+        size: 16,
+        key: 8,
+        hash: 0,
+      },
+    },
+  },
+  socket: {
+    descriptor: 16,
+    timeout: 40,
+    timeoutIn: 'seconds',
   },
   builtin: {
     definition: 16,

@@ -39,6 +39,11 @@ export const layout: Layout = {
     condition: 392,
     mutex: 440,
   },
+  requests: {
+    at: 'interpreter',
+    drop: 104,
+    breaker: 100,
+  },
   frame: {
     shape: 'interpreter-frame',
     size: 72,
@@ -71,7 +76,10 @@ export const layout: Layout = {
     stackSize: 68,
     slotCount: 76,
     slotNames: 96,
+    slotKinds: 104,
     argumentCount: 56,
+    keywordOnlyCount: 64,
+    flags: 48,
   },
   opcodes: {
     encoding: 'word',
@@ -92,6 +100,8 @@ export const layout: Layout = {
     flags: 168,
     dictOffset: 288,
     cachedKeys: 872,
+    base: 256,
+    dict: 264,
   },
   bytes: {
     typeName: 'bytes',
@@ -149,6 +159,31 @@ export const layout: Layout = {
         offset: -32,
       },
     },
+  },
+  slot: {
+    definition: 40,
+    offset: 16,
+  },
+  values: {
+    cell: 16,
+    float: 16,
+    list: 24,
+    dictUsed: 16,
+    set: {
+      used: 24,
+      mask: 32,
+      table: 40,
+      entry: {
+        size: 16,
+        key: 0,
+        hash: 8,
+      },
+    },
+  },
+  socket: {
+    descriptor: 16,
+    timeout: 40,
+    timeoutIn: 'nanoseconds',
   },
   builtin: {
     definition: 16,

@@ -35,10 +35,16 @@ export const layout: Layout = {
   gil: {
     shape: 'interpreter',
     pointer: 384,
+    own: 8,
     lastHolder: 8,
     locked: 16,
     condition: 32,
     mutex: 80,
+  },
+  requests: {
+    at: 'interpreter',
+    drop: 372,
+    breaker: 368,
   },
   frame: {
     shape: 'interpreter-frame',
@@ -72,7 +78,10 @@ export const layout: Layout = {
     stackSize: 64,
     slotCount: 72,
     slotNames: 96,
+    slotKinds: 104,
     argumentCount: 52,
+    keywordOnlyCount: 60,
+    flags: 48,
   },
   opcodes: {
     encoding: 'word',
@@ -93,6 +102,8 @@ export const layout: Layout = {
     flags: 168,
     dictOffset: 288,
     cachedKeys: 880,
+    base: 256,
+    dict: 264,
   },
   bytes: {
     typeName: 'bytes',
@@ -149,6 +160,31 @@ export const layout: Layout = {
         at: 'tagged-dict',
       },
     },
+  },
+  slot: {
+    definition: 40,
+    offset: 16,
+  },
+  values: {
+    cell: 16,
+    float: 16,
+    list: 24,
+    dictUsed: 16,
+    set: {
+      used: 24,
+      mask: 32,
+      table: 40,
+      entry: {
+        size: 16,
+        key: 0,
+        hash: 8,
+      },
+    },
+  },
+  socket: {
+    descriptor: 16,
+    timeout: 40,
+    timeoutIn: 'nanoseconds',
   },
   builtin: {
     definition: 16,

@@ -26,6 +26,8 @@ export const layout: Layout = {
       'interpreter.threads': 72,
       'interpreter.sysDict': 96,
       'gil.pointer': 112,
+      'gil.locked': [136, 120],
+      'gil.lastHolder': [144, 120],
       'runtime.interpreters': 40,
       'thread.next': 168,
       'thread.interpreter': 176,
@@ -78,10 +80,17 @@ export const layout: Layout = {
   gil: {
     shape: 'interpreter',
     pointer: 16,
+    own: 8,
     lastHolder: 8,
     locked: 16,
     condition: 32,
     mutex: 80,
+  },
+  requests: {
+    at: 'thread',
+    breaker: 24,
+    dropBit: 1,
+    requestBits: 255,
   },
   frame: {
     shape: 'interpreter-frame',
@@ -115,7 +124,10 @@ export const layout: Layout = {
     stackSize: 64,
     slotCount: 72,
     slotNames: 96,
+    slotKinds: 104,
     argumentCount: 52,
+    keywordOnlyCount: 60,
+    flags: 48,
   },
   opcodes: {
     encoding: 'word',
@@ -136,6 +148,8 @@ export const layout: Layout = {
     flags: 168,
     dictOffset: 288,
     cachedKeys: 880,
+    base: 256,
+    dict: 264,
   },
   bytes: {
     typeName: 'bytes',
@@ -195,6 +209,31 @@ export const layout: Layout = {
         valid: 3,
       },
     },
+  },
+  slot: {
+    definition: 40,
+    offset: 16,
+  },
+  values: {
+    cell: 16,
+    float: 16,
+    list: 24,
+    dictUsed: 16,
+    set: {
+      used: 24,
+      mask: 32,
+      table: 40,
+      entry: {
+        size: 16,
+        key: 0,
+        hash: 8,
+      },
+    },
+  },
+  socket: {
+    descriptor: 16,
+    timeout: 40,
+    timeoutIn: 'nanoseconds',
   },
   builtin: {
     definition: 16,

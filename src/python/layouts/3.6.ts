@@ -33,6 +33,11 @@ export const layout: Layout = {
     condition: 'gil_cond',
     mutex: 'gil_mutex',
   },
+  requests: {
+    at: 'static',
+    drop: 'gil_drop_request',
+    breaker: 'eval_breaker',
+  },
   frame: {
     shape: 'frame-object',
     size: 376,
@@ -68,7 +73,11 @@ export const layout: Layout = {
     },
     stackSize: 28,
     slotNames: 64,
+    cellNames: 80,
+    freeNames: 72,
     argumentCount: 16,
+    keywordOnlyCount: 20,
+    flags: 32,
   },
   opcodes: {
     encoding: 'word',
@@ -89,6 +98,8 @@ export const layout: Layout = {
     flags: 168,
     dictOffset: 288,
     cachedKeys: 856,
+    base: 256,
+    dict: 264,
   },
   bytes: {
     typeName: 'bytes',
@@ -131,6 +142,31 @@ export const layout: Layout = {
     },
   },
   instance: {},
+  slot: {
+    definition: 40,
+    offset: 16,
+  },
+  values: {
+    cell: 16,
+    float: 16,
+    list: 24,
+    dictUsed: 16,
+    set: {
+      used: 24,
+      mask: 32,
+      table: 40,
+      entry: {
+        size: 16,
+        key: 0,
+        hash: 8,
+      },
+    },
+  },
+  socket: {
+    descriptor: 16,
+    timeout: 40,
+    timeoutIn: 'nanoseconds',
+  },
   builtin: {
     definition: 16,
     self: 24,

@@ -38,6 +38,11 @@ export const layout: Layout = {
     condition: 384,
     mutex: 432,
   },
+  requests: {
+    at: 'interpreter',
+    drop: 76,
+    breaker: 72,
+  },
   frame: {
     shape: 'frame-object',
     size: 360,
@@ -73,7 +78,11 @@ export const layout: Layout = {
     },
     stackSize: 32,
     slotNames: 72,
+    cellNames: 88,
+    freeNames: 80,
     argumentCount: 16,
+    keywordOnlyCount: 24,
+    flags: 36,
   },
   opcodes: {
     encoding: 'word',
@@ -94,6 +103,8 @@ export const layout: Layout = {
     flags: 168,
     dictOffset: 288,
     cachedKeys: 864,
+    base: 256,
+    dict: 264,
   },
   bytes: {
     typeName: 'bytes',
@@ -136,6 +147,31 @@ export const layout: Layout = {
     },
   },
   instance: {},
+  slot: {
+    definition: 40,
+    offset: 16,
+  },
+  values: {
+    cell: 16,
+    float: 16,
+    list: 24,
+    dictUsed: 16,
+    set: {
+      used: 24,
+      mask: 32,
+      table: 40,
+      entry: {
+        size: 16,
+        key: 0,
+        hash: 8,
+      },
+    },
+  },
+  socket: {
+    descriptor: 16,
+    timeout: 40,
+    timeoutIn: 'nanoseconds',
+  },
   builtin: {
     definition: 16,
     self: 24,

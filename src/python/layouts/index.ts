@@ -9,6 +9,7 @@ import { layout as python3_10 } from './3.10.ts';
 import { layout as python3_11 } from './3.11.ts';
 import { layout as python3_12 } from './3.12.ts';
 import { layout as python3_13 } from './3.13.ts';
+import { layout as python3_13t } from './3.13t.ts';
 import { layout as python3_14 } from './3.14.ts';
 
 /** One table a CPython minor, ascending. */
@@ -24,3 +25,6 @@ export const layouts: readonly Layout[] = [
   python3_13,
   python3_14,
 ];
+
+/** Those of free-threaded builds (PEP 703). */
+export const freeThreadedLayouts: readonly Layout[] = [python3_13t];
