@@ -4,7 +4,6 @@ import type { Writable } from 'node:stream';
 import type { BuildId } from '../corefile/build-id.ts';
 import { readElfFile } from '../corefile/elf-file.ts';
 import { HangarError } from '../errors.ts';
-import { makePrivateDirectory, receivePrivateFile } from '../private-files.ts';
 
 /** The file that runs, or a file of symbols: the separate debug file, or what several of those have in common. */
 export type ModulePart = 'file' | 'debug';
@@ -34,6 +33,8 @@ export function openModuleStore(state: string): ModuleStore {
     },
     async receive(buildId, write, part) {
       const path = placeOf(buildId, part);
+      // Who only looks a file up needs nothing that writes.
+      const { makePrivateDirectory, receivePrivateFile } = await import('../private-files.ts');
       await makePrivateDirectory(dirname(path));
       await receivePrivateFile(path, write, temporary => mustBe(buildId, temporary, part));
       return path;

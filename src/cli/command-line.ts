@@ -121,6 +121,8 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
   const program = createProgram(io);
   const name = commandName(argv);
   for (const [each, { summary, load }] of commands) {
+    // A command that is named needs no other; whoever asks for help may see them all.
+    if (each !== name && commands.has(name ?? '') && !asksForHelp(argv)) continue;
     const spec = each === name ? await load() : { run: async () => 0 };
     addCommand(program, { name: each, summary, ...spec }, async command => {
       exitCode = await spec.run(command, globalOptions(command, io), io);
@@ -151,6 +153,10 @@ function globalOptions(command: Command, io: Io): GlobalOptions {
 /** `$XDG_STATE_HOME/hangar`, default `~/.local/state/hangar` (XDG Base Directory Specification). */
 function defaultState(env: NodeJS.ProcessEnv): string {
   return join(env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state'), 'hangar');
+}
+
+function asksForHelp(argv: readonly string[]): boolean {
+  return argv.includes('--help') || argv.includes('-h');
 }
 
 const optionsWithValue = ['--state', '--fleet', '--format', '--output', '--events', '--host', '--except'];

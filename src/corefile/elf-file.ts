@@ -39,6 +39,17 @@ export function readElfFile(path: string): ElfFile | undefined {
   return withFile(path, file => describeElfFile(file));
 }
 
+export type ReadElfFile = typeof readElfFile;
+
+/** `readElfFile` that reads each path once: for one analysis, in which several ask about the same files. */
+export function elfFileReader(): ReadElfFile {
+  const read = new Map<string, ElfFile | undefined>();
+  return path => {
+    if (!read.has(path)) read.set(path, readElfFile(path));
+    return read.get(path);
+  };
+}
+
 /** Opens, uses and closes; undefined where the file cannot be opened or is cut off. */
 export function withFile<T>(path: string, use: (file: FileBytes) => T): T | undefined {
   let file: FileBytes;
@@ -59,34 +70,56 @@ export function describeElfFile(file: FileBytes): ElfFile | undefined {
   const header = file.size < 64 ? undefined : readElfHeader(bytes, 0n);
   if (header === undefined || !fileTypes.includes(header.type)) return undefined;
   const programs = readProgramHeaders(bytes, header.programOffset, header.programCount);
-  const sections = attempt(() => readSections(bytes, header)) ?? [];
-  const isDebugOnly = sections.some(({ type, flags }) => type === sectionType.empty && (flags & codeFlag) !== 0n);
-  const buildId = readFileBuildId(bytes, programs, sections);
+  const table = attempt(() => readSectionTable(bytes, header)) ?? noSections;
+  let parsed: readonly Section[] | undefined;
+  const sections = () => (parsed ??= parseSections(table));
+  const isDebugOnly = hasEmptyCode(table);
+  const buildId = readFileBuildId(bytes, programs, sections, isDebugOnly);
   return {
     machine: header.machine,
     ...(buildId && { buildId }),
     programs,
-    sections,
+    // Most files are only asked for their build-id.
+    get sections() {
+      return sections();
+    },
     isDebugOnly,
     isTruncated: isDebugOnly
-      ? sections.some(({ type, offset, bytes: size }) => type !== sectionType.empty && offset + size > file.size)
+      ? sections().some(({ type, offset, bytes: size }) => type !== sectionType.empty && offset + size > file.size)
       : programs.some(({ type, offset, fileBytes }) => type === segmentType.load && offset + fileBytes > file.size),
   };
 }
 
 const fileTypes: readonly number[] = [elfType.relocatable, elfType.executable, elfType.shared];
 /** SHF_EXECINSTR, elf.h. */
-const codeFlag = 4n;
+const codeFlag = 4;
 const sectionHeaderBytes = 64;
 /** Objects compiled with one section a function are not loaded files; e_shnum above 0xff00 is extended numbering. */
 const maxSections = 0xff00;
 
-function readSections(bytes: Memory, header: ElfHeader): readonly Section[] {
+/** As they are in the file. */
+interface SectionTable {
+  readonly table: Buffer;
+  readonly names: Buffer;
+}
+
+const noSections: SectionTable = { table: Buffer.alloc(0), names: Buffer.alloc(0) };
+
+function readSectionTable(bytes: Memory, header: ElfHeader): SectionTable {
   const count = Math.min(header.sectionCount, maxSections);
-  if (count === 0 || header.sectionOffset === 0n) return [];
+  if (count === 0 || header.sectionOffset === 0n) return noSections;
   const table = bytes.read(header.sectionOffset, count * sectionHeaderBytes);
-  const names = readSectionNames(bytes, table, header.sectionNamesIndex);
-  return Array.from({ length: count }, (_, index): Section => {
+  return { table, names: readSectionNames(bytes, table, header.sectionNamesIndex) };
+}
+
+function hasEmptyCode({ table }: SectionTable): boolean {
+  for (let at = 0; at < table.length; at += sectionHeaderBytes)
+    if (table.readUInt32LE(at + 4) === sectionType.empty && (table.readUInt32LE(at + 8) & codeFlag) !== 0) return true;
+  return false;
+}
+
+function parseSections({ table, names }: SectionTable): readonly Section[] {
+  return Array.from({ length: table.length / sectionHeaderBytes }, (_, index): Section => {
     const at = index * sectionHeaderBytes;
     const nameAt = table.readUInt32LE(at);
     const nameEnd = names.indexOf(0, nameAt);
@@ -109,22 +142,26 @@ function readSectionNames(bytes: Memory, table: Buffer, index: number): Buffer {
   return attempt(() => bytes.read(table.readBigUInt64LE(at + 24), Number(size))) ?? Buffer.alloc(0);
 }
 
-/** Sections first: in a debug file the program headers still name offsets of the file it was made from. */
+/** In a debug file the program headers still name offsets of the file it was made from. */
 function readFileBuildId(
   bytes: Memory,
   programs: readonly ProgramHeader[],
-  sections: readonly Section[],
+  sections: () => readonly Section[],
+  isDebugOnly: boolean,
 ): BuildId | undefined {
-  const ranges = [
-    ...sections
-      .filter(({ type }) => type === sectionType.note)
-      .map(section => [section.offset, section.bytes] as const),
-    ...programs
-      .filter(({ type }) => type === segmentType.note)
-      .map(program => [program.offset, program.fileBytes] as const),
-  ];
-  for (const [offset, size] of ranges) {
-    const found = buildIdAmong(bytes, offset, size);
+  const bySegments = () => firstBuildId(bytes, programs, segmentType.note);
+  const bySections = () => firstBuildId(bytes, sections(), sectionType.note);
+  return isDebugOnly ? (bySections() ?? bySegments()) : (bySegments() ?? bySections());
+}
+
+function firstBuildId(
+  bytes: Memory,
+  parts: readonly (Pick<ProgramHeader, 'type' | 'offset' | 'fileBytes'> | Pick<Section, 'type' | 'offset' | 'bytes'>)[],
+  note: number,
+): BuildId | undefined {
+  for (const part of parts) {
+    if (part.type !== note) continue;
+    const found = buildIdAmong(bytes, part.offset, 'bytes' in part ? part.bytes : part.fileBytes);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -1,5 +1,5 @@
 import type { Memory } from './memory.ts';
-import { readU32, UnreadableMemoryError } from './memory.ts';
+import { UnreadableMemoryError } from './memory.ts';
 
 /** `Elf64_Ehdr` (elf(5)), as far as it is used here. Counts are the header's own, not yet checked. */
 export interface ElfHeader {
@@ -99,9 +99,10 @@ export function* readNotes(memory: Memory, address: bigint, size: bigint): Gener
 
 function readNote(memory: Memory, at: bigint, end: bigint): Note | undefined {
   try {
-    const nameBytes = readU32(memory, at);
-    const bytes = readU32(memory, at + 4n);
-    const type = readU32(memory, at + 8n);
+    const head = memory.read(at, 12);
+    const nameBytes = head.readUInt32LE(0);
+    const bytes = head.readUInt32LE(4);
+    const type = head.readUInt32LE(8);
     const descriptor = at + 12n + BigInt(align4(nameBytes));
     if (nameBytes > 256 || descriptor + BigInt(bytes) > end) return undefined;
     const name = memory

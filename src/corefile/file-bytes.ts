@@ -8,11 +8,15 @@ export interface FileBytes {
   readonly size: number;
   /** The bytes at `offset`, fewer at the end of the file. Shares storage with the cache: read it, do not write it. */
   read(offset: number, length: number): Buffer;
+  /** As `read`, past the cache: for who keeps what was read. */
+  readOnce(offset: number, length: number): Buffer;
   close(): void;
 }
 
-/** Small enough for pointer chasing, large enough that a scan is not all system calls. */
-const blockBytes = 32 * 1024;
+/** A page: pointers lead from one to another, and what lies beside it is seldom asked for. */
+const blockBytes = 4 * 1024;
+/** What spans more blocks is read at once and not kept: tables, and pieces of a search. */
+const maxBlocksAtOnce = 4;
 
 /** @throws the system's error (`ENOENT`, `EACCES`, …) */
 export function openFileBytes(path: string, cacheBytes = 16 * 1024 * 1024): FileBytes {
@@ -39,7 +43,7 @@ export function openFileBytes(path: string, cacheBytes = 16 * 1024 * 1024): File
       const first = Math.floor(offset / blockBytes);
       const within = offset - first * blockBytes;
       if (end <= (first + 1) * blockBytes) return block(first).subarray(within, within + end - offset);
-      if (end - offset > 8 * blockBytes) return readFully(fd, offset, end - offset);
+      if (end - offset > maxBlocksAtOnce * blockBytes) return readFully(fd, offset, end - offset);
       const parts: Buffer[] = [];
       for (let at = offset; at < end; ) {
         const index = Math.floor(at / blockBytes);
@@ -50,6 +54,10 @@ export function openFileBytes(path: string, cacheBytes = 16 * 1024 * 1024): File
         at += part.length;
       }
       return Buffer.concat(parts);
+    },
+    readOnce(offset, length) {
+      const end = Math.min(offset + length, size);
+      return offset >= 0 && offset < end ? readFully(fd, offset, end - offset) : Buffer.alloc(0);
     },
     close: () => closeSync(fd),
   };

@@ -1,8 +1,8 @@
 import { attempt } from './attempt.ts';
-import { segmentFlag, segmentType } from './elf.ts';
-import { describeElfFile } from './elf-file.ts';
+import type { ProgramHeader } from './elf.ts';
+import { readElfHeader, readProgramHeaders, segmentFlag, segmentType } from './elf.ts';
 import type { FileBytes } from './file-bytes.ts';
-import { openFileBytes } from './file-bytes.ts';
+import { fileAsMemory, openFileBytes } from './file-bytes.ts';
 import type { Memory } from './memory.ts';
 import { UnreadableMemoryError } from './memory.ts';
 import type { Module } from './module.ts';
@@ -22,7 +22,10 @@ export function withModuleFiles(memory: Memory, modules: readonly Module[]): Mod
 
   function readPiece(address: bigint, length: number): Buffer {
     const dumped = attempt(() => memory.read(address, length));
-    if (dumped !== undefined) return dumped;
+    return dumped ?? readFromFile(address, length);
+  }
+
+  function readFromFile(address: bigint, length: number): Buffer {
     const image = images.find(({ start, end }) => address >= start && address < end);
     const bytes = image?.read(address, length);
     if (bytes === undefined) throw new UnreadableMemoryError(address, length);
@@ -34,16 +37,16 @@ export function withModuleFiles(memory: Memory, modules: readonly Module[]): Mod
       const whole = attempt(() => memory.read(address, length));
       if (whole !== undefined) return whole;
       if (!(length > 0 && length <= maxReadBytes)) throw new UnreadableMemoryError(address, length);
-      const pieces: Buffer[] = [];
       // A page is dumped or not as a whole.
+      if (Number(address & 0xfffn) + length <= 4096) return readFromFile(address, length);
+      const pieces: Buffer[] = [];
       for (let done = 0; done < length; ) {
         const at = address + BigInt(done);
         const piece = readPiece(at, Math.min(length - done, 4096 - Number(at & 0xfffn)));
         pieces.push(piece);
         done += piece.length;
       }
-      const [first] = pieces;
-      return pieces.length === 1 && first !== undefined ? first : Buffer.concat(pieces);
+      return Buffer.concat(pieces);
     },
     close() {
       for (const image of images) image.close();
@@ -54,6 +57,15 @@ export function withModuleFiles(memory: Memory, modules: readonly Module[]): Mod
 const maxReadBytes = 16 * 1024 * 1024;
 /** Each module's part of the cache: a walk touches few pages of a file. */
 const cacheBytes = 256 * 1024;
+
+function programsOf(file: FileBytes): readonly ProgramHeader[] {
+  const bytes = fileAsMemory(file);
+  const programs = attempt(() => {
+    const header = readElfHeader(bytes, 0n);
+    return header && readProgramHeaders(bytes, header.programOffset, header.programCount);
+  });
+  return programs ?? [];
+}
 
 interface ModuleImage {
   readonly start: bigint;
@@ -68,7 +80,7 @@ function openImage({ bias, start, end }: Module, path: string): ModuleImage {
 
   function open(): FileBytes {
     file = openFileBytes(path, cacheBytes);
-    constant = (describeElfFile(file)?.programs ?? [])
+    constant = programsOf(file)
       .filter(({ type, flags }) => type === segmentType.load && (flags & segmentFlag.writable) === 0)
       .map(program => ({
         from: bias + program.address,

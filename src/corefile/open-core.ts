@@ -16,7 +16,6 @@ import {
   segmentType,
 } from './elf.ts';
 import type { ExpandOptions } from './expand-core.ts';
-import { expandCore } from './expand-core.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { fileAsMemory, openFileBytes } from './file-bytes.ts';
 import type { Memory } from './memory.ts';
@@ -36,6 +35,7 @@ export async function openCore(path: string, options: OpenOptions = {}): Promise
   const file = openRegularFile(path);
   if (!isZstd(file.read(0, 4))) return readOrClose(path, path, file);
   file.close();
+  const { expandCore } = await import('./expand-core.ts');
   const expanded = await expandCore(path, options);
   try {
     const core = readOrClose(path, expanded.path, openFileBytes(expanded.path));

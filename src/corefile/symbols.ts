@@ -1,10 +1,10 @@
 import { attempt } from './attempt.ts';
 import { readElfHeader, readProgramHeaders, segmentType } from './elf.ts';
 import type { Section } from './elf-file.ts';
-import { describeElfFile, sectionType, withFile } from './elf-file.ts';
+import { type ReadElfFile, readElfFile, sectionType, withFile } from './elf-file.ts';
 import type { FileBytes } from './file-bytes.ts';
 import type { Memory } from './memory.ts';
-import { readPointer, readU32 } from './memory.ts';
+import { readU32 } from './memory.ts';
 import type { Module } from './module.ts';
 
 export interface ElfSymbol {
@@ -31,8 +31,8 @@ export interface ModuleSymbols {
 }
 
 /** Reads which tables a file has; the tables themselves when a name is asked for. A file that is no ELF file has none. */
-export function readSymbols(path: string): SymbolTable {
-  const sections = withFile(path, file => describeElfFile(file)?.sections) ?? [];
+export function readSymbols(path: string, readFile: ReadElfFile = readElfFile): SymbolTable {
+  const sections = readFile(path)?.sections ?? [];
   const tables = [sectionType.symbols, sectionType.dynamicSymbols].flatMap(wanted =>
     sections.filter(({ type, bytes }) => type === wanted && bytes > 0n),
   );
@@ -50,20 +50,34 @@ export function readSymbols(path: string): SymbolTable {
   };
 }
 
-/** Names of one module of a core, in the process's addresses. */
-export function readModuleSymbols(module: Module, memory: Memory): ModuleSymbols {
+/** Names of one module of a core, in the process's addresses. Each of its tables is opened when it is first needed. */
+export function readModuleSymbols(module: Module, memory: Memory, readFile: ReadElfFile = readElfFile): ModuleSymbols {
   const { file, bias } = module;
   const paths = file.status === 'found' ? [file.debugPath ?? [], file.path].flat() : [];
-  const tables = paths.map(path => readSymbols(path));
-  const dynamic = dynamicSection(module, memory);
-  const ranks = tables.map(({ symbols }) => symbols);
+  const tables = once(() => paths.map(path => readSymbols(path, readFile)));
+  const dynamic = once(() => dynamicSection(module, memory));
   return {
-    symbols: ranks.includes('full') ? 'full' : ranks.includes('dynamic') || dynamic ? 'dynamic' : 'none',
-    find(name) {
-      const inFile = firstOf(tables, table => table.find(name));
-      if (inFile !== undefined) return { ...inFile, address: inFile.address + bias };
-      return dynamic && attempt(() => findByHash(memory, dynamic, bias, name));
+    get symbols() {
+      const ranks = tables().map(({ symbols }) => symbols);
+      if (ranks.includes('full')) return 'full';
+      return ranks.includes('dynamic') || dynamic() ? 'dynamic' : 'none';
     },
+    find(name) {
+      // A hash table leads to an exported name in a few steps; files are searched for the others alone.
+      const table = dynamic();
+      const exported = table && attempt(() => findByHash(memory, table, bias, name));
+      if (exported !== undefined) return exported;
+      const inFile = firstOf(tables(), each => each.find(name));
+      return inFile && { ...inFile, address: inFile.address + bias };
+    },
+  };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }
 
@@ -115,6 +129,8 @@ function parseSymbol(bytes: Buffer, at: number): ElfSymbol {
   return { address: bytes.readBigUInt64LE(at + 8), size: bytes.readBigUInt64LE(at + 16) };
 }
 
+const maxDynamicBytes = 512n * 16n;
+
 interface DynamicSection {
   readonly symbols: bigint;
   readonly strings: bigint;
@@ -130,11 +146,12 @@ function dynamicSection(module: Module, memory: Memory): DynamicSection | undefi
     const dynamic = programs.find(({ type }) => type === segmentType.dynamic);
     if (dynamic === undefined) return undefined;
     const values = new Map<bigint, bigint>();
-    for (let index = 0n; index < 512n; index++) {
-      const at = module.bias + dynamic.address + index * 16n;
-      const tag = readPointer(memory, at);
+    const bytes = Number(dynamic.memoryBytes < maxDynamicBytes ? dynamic.memoryBytes : maxDynamicBytes);
+    const entries = memory.read(module.bias + dynamic.address, bytes);
+    for (let at = 0; at + 16 <= entries.length; at += 16) {
+      const tag = entries.readBigUInt64LE(at);
       if (tag === 0n) break;
-      values.set(tag, readPointer(memory, at + 8n));
+      values.set(tag, entries.readBigUInt64LE(at + 8));
     }
     // The dynamic linker relocates these in place for libraries, not for the vDSO.
     const address = (tag: bigint): bigint | undefined => {

@@ -3,6 +3,7 @@ import { benchEngine } from './engine.ts';
 import { benchHelp } from './help.ts';
 import { say } from './measure.ts';
 import { benchPrepare } from './prepare.ts';
+import { benchPython } from './python.ts';
 import { benchStacks } from './stacks.ts';
 
 interface Part {
@@ -16,6 +17,10 @@ const parts: ReadonlyMap<string, Part> = new Map([
   ['engine', { summary: 'what running a runbook costs beside its steps', act: benchEngine }],
   ['ansible', { summary: 'trivial commands on 25 hosts, beside ansible-core', act: benchAnsible }],
   ['prepare', { summary: 'preparing 25 hosts, beside ansible-core; all checks on 100', act: benchPrepare }],
+  [
+    'python',
+    { summary: 'Python stacks and causes of cores of every version, beside pystack, py-spy and gdb', act: benchPython },
+  ],
   ['stacks', { summary: 'Python stacks of a core, beside gdb', act: benchStacks }],
 ]);
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -25,8 +25,20 @@ test('the packed package works where it is installed, in an empty folder, throug
     const empty = join(folder, 'empty');
     mkdirSync(empty);
     const run = (...args: readonly string[]) =>
-      execFileSync(join(folder, 'node_modules', '.bin', 'runbook'), args, { cwd: empty, encoding: 'utf8' });
+      execFileSync(join(folder, 'node_modules', '.bin', 'runbook'), args, {
+        cwd: empty,
+        encoding: 'utf8',
+        env: { ...process.env, XDG_CACHE_HOME: folder },
+      });
     expect(run('list')).toMatch(/^capture: [\s\S]*hang: /);
+    // What it compiled is kept for the next time; what is not whole is refused and made again.
+    const code = join(folder, 'hangar', 'code', 'list');
+    const [kept = ''] = readdirSync(code).filter(name => name.startsWith('main-'));
+    const { size, mode } = statSync(join(code, kept));
+    expect([size > 10_000, mode & 0o777]).toEqual([true, 0o600]);
+    writeFileSync(join(code, kept), 'damaged');
+    expect(run('list')).toMatch(/^capture: [\s\S]*hang: /);
+    expect(statSync(join(code, kept)).size).toBeGreaterThan(10_000);
     expect(
       JSON.parse(run('hang', '--host', 'ops@web3.example', '--service', 'apache2', '--dry-run', '--format', 'json')),
     ).toMatchObject({
