@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { CoreFile } from './corefile/core.ts';
+import { elfFileReader, type ReadElfFile } from './corefile/elf-file.ts';
 import { emptyStacks } from './corefile/empty-stacks.ts';
 import type { FileIndex } from './corefile/index-files.ts';
 import type { Memory } from './corefile/memory.ts';
@@ -20,14 +19,23 @@ import { readPython } from './python/read-python.ts';
 import { buildReport, type ReportInput } from './report/build-report.ts';
 import type { Report } from './report/schema.ts';
 import { judge } from './verdict/judge.ts';
+import { judgeEvidence } from './verdict/judge-evidence.ts';
 
-/** A core and what else is known of its incident; everything but the core may be absent. */
+/** A core and what else is known of its incident; everything else may be absent. */
 export interface Subject extends Pick<ReportInput, 'case' | 'host' | 'candidates' | 'recovery' | 'sources' | 'notice'> {
   /** An ELF core, plain or `.zst`. */
   readonly core: string;
   readonly capture?: Report['capture'];
   readonly evidence?: ProcessEvidence;
   readonly service?: string;
+}
+
+/** What is known of an incident whose core could not be had. */
+export interface CorelessSubject extends Omit<Subject, 'core' | 'capture' | 'evidence'> {
+  readonly core?: undefined;
+  readonly evidence: ProcessEvidence;
+  /** Why there is no core. */
+  readonly noCore: { readonly why: string; readonly fix?: string };
 }
 
 export interface AnalysisOptions {
@@ -40,6 +48,8 @@ export interface AnalysisOptions {
   /** Whether the SHA-256 of the uncompressed core is computed: about a second per GiB. */
   readonly hash: boolean;
   readonly showQuery: boolean;
+  /** Shows arguments and local variables as short texts, secrets masked by name and form. */
+  readonly locals?: boolean;
   readonly signal?: AbortSignal;
   readonly progress?: (text: string) => void;
 }
@@ -48,17 +58,19 @@ export interface AnalysisOptions {
  * Says what the threads of a core wait for: core → modules → Python and native stacks → verdict → report.
  * @throws HangarError `NOT_A_CORE`, `CORE_…` when nothing of the core is readable, `CANCELLED`
  */
-export async function analyze(subject: Subject, options: AnalysisOptions): Promise<Report> {
+export async function analyze(subject: Subject | CorelessSubject, options: AnalysisOptions): Promise<Report> {
+  if (subject.core === undefined) return analyzeEvidence(subject);
   const clock = new Stopwatch(options.progress);
   const core = await clock.time('open', () =>
     openCore(subject.core, { ...(options.signal && { signal: options.signal }) }),
   );
   try {
-    const modules = await clock.time('modules', () => findModules(core, options));
+    const readFile = elfFileReader();
+    const modules = await clock.time('modules', () => findModules(core, { ...options, readFile }));
     const memory = withModuleFiles(core.memory, modules);
     try {
-      const symbols = symbolsOf(core.memory);
-      const python = await clock.time('python', () => pythonOf(core, memory, modules, symbols));
+      const symbols = symbolsOf(memory, readFile);
+      const python = await clock.time('python', () => pythonOf(core, memory, modules, symbols, options));
       const native = await clock.time('native', () => nativeOf(core, modules, options));
       const verdict = await clock.time('verdict', () =>
         judge({
@@ -70,7 +82,7 @@ export async function analyze(subject: Subject, options: AnalysisOptions): Promi
           ...(subject.evidence && { evidence: subject.evidence }),
         }),
       );
-      const sha256 = options.hash ? await clock.time('hash', () => hashFile(core.path)) : undefined;
+      const sha256 = options.hash ? await clock.time('hash', () => hashOf(core.path)) : undefined;
       return buildReport({
         ...subject,
         verdict,
@@ -90,9 +102,31 @@ export async function analyze(subject: Subject, options: AnalysisOptions): Promi
   }
 }
 
+/** Says what /proc alone tells: which threads the kernel holds, and whether the process is stopped. */
+function analyzeEvidence({ evidence, service, noCore, ...subject }: CorelessSubject): Report {
+  return buildReport({
+    ...subject,
+    verdict: judgeEvidence(evidence),
+    process: {
+      pid: evidence.pid,
+      command: [...evidence.command],
+      executable: evidence.executable,
+      ...(service !== undefined && { service }),
+      ...(evidence.user !== undefined && { user: evidence.user }),
+      ...(evidence.startedAt !== undefined && { startedAt: evidence.startedAt }),
+      pythons: [],
+    },
+    gaps: [
+      { what: 'core', ...noCore },
+      { what: 'Python', why: 'frames, locks and requests are in a core alone' },
+      ...evidence.gaps,
+    ],
+  });
+}
+
 /** What else of the host an analysis of a core can use. */
 export interface NamedFiles {
-  /** Python files that frames name, innermost threads first, each once. */
+  /** Python files that frames of threads and then of suspended tasks name, each once. */
   readonly sources: readonly string[];
   /** What native stacks lead through, with the files that were found; the innermost first. */
   readonly modules: readonly Module[];
@@ -105,11 +139,17 @@ export async function namedFiles(
 ): Promise<NamedFiles> {
   const core = await openCore(path, { ...(options.signal && { signal: options.signal }) });
   try {
-    const modules = findModules(core, { ...options, searched: [] });
+    const readFile = elfFileReader();
+    const modules = findModules(core, { ...options, searched: [], readFile });
     const memory = withModuleFiles(core.memory, modules);
     try {
-      const python = pythonOf(core, memory, modules, symbolsOf(core.memory));
-      const sources = new Set(python?.threads.flatMap(({ frames }) => frames.map(({ file }) => file)));
+      const python = pythonOf(core, memory, modules, symbolsOf(memory, readFile));
+      // Those of suspended tasks last: what a thread stands in matters more where not all can be had.
+      const stacks = [
+        ...(python?.threads.map(({ frames }) => frames) ?? []),
+        ...(python?.tasks?.map(({ stack }) => stack) ?? []),
+      ];
+      const sources = new Set(stacks.flatMap(frames => frames.map(({ file }) => file)));
       return { sources: [...sources], modules: modulesOnStacks(core, modules) };
     } finally {
       memory.close();
@@ -121,19 +161,23 @@ export async function namedFiles(
 
 function findModules(
   core: CoreFile,
-  { findFiles, searched }: Pick<AnalysisOptions, 'findFiles' | 'searched'>,
+  {
+    findFiles,
+    searched,
+    readFile,
+  }: Pick<AnalysisOptions, 'findFiles' | 'searched'> & { readonly readFile: ReadElfFile },
 ): readonly Module[] {
   const modules = readModules(core);
-  return resolveModules(modules, findFiles(modules), { localPaths: true, searched });
+  return resolveModules(modules, findFiles(modules), { localPaths: true, searched, readFile });
 }
 
 type SymbolsOf = (module: Module) => ModuleSymbols;
 
 /** Each module's symbol tables are opened once, when first asked for. */
-function symbolsOf(memory: Memory): SymbolsOf {
+function symbolsOf(memory: Memory, readFile: ReadElfFile): SymbolsOf {
   const opened = new Map<Module, ModuleSymbols>();
   return module => {
-    const symbols = opened.get(module) ?? readModuleSymbols(module, memory);
+    const symbols = opened.get(module) ?? readModuleSymbols(module, memory, readFile);
     opened.set(module, symbols);
     return symbols;
   };
@@ -144,8 +188,10 @@ function pythonOf(
   memory: Memory,
   modules: readonly Module[],
   symbols: SymbolsOf,
+  { locals = false }: Pick<AnalysisOptions, 'locals'> = {},
 ): PythonProcess | undefined {
-  return readPython({ memory, core, modules, symbol: (module, name) => symbols(module).find(name)?.address });
+  const symbol = (module: Module, name: string) => symbols(module).find(name)?.address;
+  return readPython({ memory, core, modules, symbol }, { locals });
 }
 
 async function nativeOf(
@@ -174,6 +220,11 @@ function describeProcess(
     ...(evidence?.startedAt !== undefined && { startedAt: evidence.startedAt }),
     pythons: python ? [python.version] : [],
   };
+}
+
+async function hashOf(path: string): Promise<string> {
+  const { hashFile } = await import('./corefile/hash-file.ts');
+  return hashFile(path);
 }
 
 function given(path: string, core: CoreFile): NonNullable<Report['capture']> {
@@ -210,12 +261,6 @@ function emptyStackGaps(core: CoreFile): Report['gaps'] {
   ];
 }
 
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash);
-  return hash.digest('hex');
-}
-
 /** Wall time of each stage, in order. */
 class Stopwatch {
   readonly timings: Report['timings'] = [];
@@ -227,9 +272,11 @@ class Stopwatch {
 
   async time<T>(stage: string, act: () => T | Promise<T>): Promise<T> {
     this.#progress(stage);
-    const start = performance.now();
+    // Not `performance`, which loads ten modules of Node.
+    const start = process.hrtime.bigint();
     const result = await act();
-    this.timings.push({ stage, seconds: Math.round(performance.now() - start) / 1000 });
+    const milliseconds = Number(process.hrtime.bigint() - start) / 1e6;
+    this.timings.push({ stage, seconds: Math.round(milliseconds) / 1000 });
     return result;
   }
 }

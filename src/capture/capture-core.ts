@@ -24,11 +24,12 @@ export interface CapturedCore extends Captured {
 }
 
 /**
- * Takes a core of a process with gdb on the host; the process goes on afterwards. When this is aborted, or fails in any
- * way, gdb is ended and its files are removed; where the connection is lost, the host program does that by itself, but
- * for a core that is complete by then. Called again with the same key it gives that one, or joins a capture that runs.
+ * Takes a core of a process with gdb on the host; the process goes on afterwards, or stays stopped if it was. When this is
+ * aborted, or fails in any way, gdb is ended and its files are removed; where the connection is lost, the host program does
+ * that by itself, but for a core that is complete by then. Called again with the same key it gives that one, or joins a
+ * capture that runs.
  * @throws HangarError `GDB_MISSING`, `DISK_TOO_SMALL`, `GCORE_FAILED`, `GCORE_TIMEOUT`, `CORE_INCOMPLETE`,
- * `PROCESS_GONE`, `TARGET_STOPPED`, `NOT_OURS`, or as `callHost`
+ * `PROCESS_GONE`, `TARGET_STOPPED`, `TARGET_UNINTERRUPTIBLE`, `NOT_OURS`, or as `callHost`
  */
 export async function captureCore(
   session: SshSession,

@@ -138,6 +138,8 @@ function fixOf(code: string, { name }: Host): string {
     case 'GCORE_FAILED':
     case 'CORE_INCOMPLETE':
       return `try again: runbook capture --host ${name}; the process was left running`;
+    case 'TARGET_UNINTERRUPTIBLE':
+      return `see to what the kernel waits for there (storage, file server); to restart the service without a core: runbook hang --host ${name} --on-capture-failure recover`;
     case 'SERVICE_NOT_RUNNING':
       return 'start the service, or name another one with --service, or a process with --pid';
     case 'NO_PYTHON_PROCESS':

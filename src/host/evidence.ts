@@ -12,6 +12,10 @@ export interface ProcessEvidence {
   readonly os?: string;
   readonly kernel?: string;
   readonly unit?: string;
+  /** The signal that stopped the process: `SIGSTOP`; absent while it runs, or where a debugger has it. */
+  readonly stopSignal?: string;
+  /** Who traces it with ptrace(2): a debugger, strace. */
+  readonly tracer?: { readonly pid: number; readonly name: string };
   readonly threads: readonly ThreadEvidence[];
   readonly descriptors: readonly Descriptor[];
   /** `path` → name and version of the package that owns it. */
@@ -40,6 +44,8 @@ export interface ThreadEvidence {
   /** Context switches of both kinds between the first and the last sample; absent with fewer than two samples. */
   readonly switchesWhileSampled?: number;
   readonly wchan?: string;
+  /** Functions of the kernel that it is in, innermost first (/proc/PID/task/TID/stack, root only). */
+  readonly kernelStack?: readonly string[];
   /** As /proc/PID/task/TID/syscall: number and six arguments; `running` when it executes. */
   readonly syscall?: { readonly number: number; readonly args: readonly bigint[] };
 }

@@ -26,7 +26,7 @@
 #   2 USAGE   10 PROCESS_GONE   11 GDB_MISSING   12 DISK_TOO_SMALL   13 GCORE_FAILED   14 GCORE_TIMEOUT
 #   15 CORE_INCOMPLETE   16 SERVICE_NOT_RUNNING   17 NO_PYTHON_PROCESS   18 NOT_OURS   19 FILE_UNREADABLE
 #   20 RECOVER_FAILED   21 RECOVER_NO_ANSWER   22 TOOL_MISSING   23 TARGET_STOPPED   24 CANCELLED   25 STILL_RUNNING
-#   26 NOT_PERMITTED
+#   26 NOT_PERMITTED   27 TARGET_UNINTERRUPTIBLE
 #
 # NAME and KEY are lowercase hex. Who called may be gone in the middle, and call again: what was done is kept with the
 # files of a capture, or in the private directory KEY.recover of a recovery, before it is printed, until `clean`.
@@ -339,8 +339,10 @@ verb_evidence() {
   need_process
   grep -sHE '^(Name|State|NSpid|SigBlk|SigIgn|Cpus_allowed_list):' /proc/"$pid"/task/*/status
   grep -sH '' /proc/"$pid"/task/*/stack
-  grep -sH '' "/proc/$pid/status" "/proc/$pid/cgroup" "/proc/$pid/limits" "/proc/$pid/maps" "/proc/$pid/mountinfo" /proc/"$pid"/fdinfo/*
+  grep -sH '' "/proc/$pid/stat" "/proc/$pid/status" "/proc/$pid/cgroup" "/proc/$pid/limits" "/proc/$pid/maps" "/proc/$pid/mountinfo" /proc/"$pid"/fdinfo/*
   grep -sH '' /etc/os-release /proc/loadavg
+  tracer=$(sed -n 's/^TracerPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)
+  [ "${tracer:-0}" = 0 ] || printf 'tracer %s %s\n' "$tracer" "$(tr '\n' ' ' 2>/dev/null <"/proc/$tracer/comm")"
   [ -r "/proc/$pid/task/$pid/stack" ] || gap 'kernel stacks' "/proc/$pid/task/$pid/stack cannot be read" 'log in as root or with sudo'
   # shellcheck disable=SC2012 # the links' texts are what is asked
   if ls -l "/proc/$pid/fd" >/dev/null 2>&1; then
@@ -453,11 +455,11 @@ mapped_files() {
 # --- core ------------------------------------------------------------------------------------------------------------
 
 # Runs gdb in a session of its own and watches the shell that asks for it: when that is gone, or the limit is over, gdb
-# ends, and the process goes on.
+# ends, and the process is again what it was: running, or stopped.
 # shellcheck disable=SC2016 # expanded by the shell that runs it
 guard='
-directory=$1 limit=$2 target=$3 files=$4
-shift 4
+directory=$1 limit=$2 target=$3 before=$4 files=$5
+shift 5
 printf "%s\n" "$$" >"$directory/guard"
 setsid timeout -k 2 "$limit" "$@" >"$directory/gdb.log" 2>&1 </dev/null &
 group=$!
@@ -471,7 +473,12 @@ while kill -0 "$group" 2>/dev/null; do
       sleep 0.3
       kill -KILL "-$group" 2>/dev/null
       wait "$group" 2>/dev/null
-      case $(cat "/proc/$target/stat" 2>/dev/null) in *") T "*) kill -CONT "$target" ;; esac
+      case "$before $(cat "/proc/$target/stat" 2>/dev/null)" in
+        T*") "[RSDI]" "*) kill -STOP "$target" ;;
+        T*) ;;
+        *") T "*) kill -CONT "$target" ;;
+        *) if grep -qsE "^SigPnd:.*[4-7c-f][0-9a-f]{4}$" "/proc/$target/task/"*/status; then kill -CONT "$target"; fi ;;
+      esac
       for file in $files; do rm -f "$directory/$file"; done
       rm -f "$directory"/new.*
       rmdir "$directory"
@@ -624,23 +631,28 @@ start_capture() {
   command -v gdb >/dev/null 2>&1 || fail GDB_MISSING 11 'gdb is not installed on this host'
   command -v setsid >/dev/null 2>&1 || fail TOOL_MISSING 22 'setsid (package util-linux) is not installed on this host'
   command -v timeout >/dev/null 2>&1 || fail TOOL_MISSING 22 'timeout (package coreutils) is not installed on this host'
+  tracer=$(sed -n 's/^TracerPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)
+  [ "${tracer:-0}" = 0 ] || fail GCORE_FAILED 13 "process $pid is traced by process $tracer ($(tr '\n' ' ' 2>/dev/null <"/proc/$tracer/comm")): gdb cannot attach beside another debugger"
   began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
   make_directory asker "$pid $start $state_before $began"
   check_space
   printf 'directory %s\n' "$directory" 2>/dev/null || { give_up; exit 24; }
+  # gdb lets a process run that was stopped by another signal than SIGSTOP: this one it finds when gdb leaves it.
+  leave=''
+  [ "$state_before" != T ] || leave="shell kill -STOP $pid"
   # gdb's own Python would leave its compiled files beside those of its package.
-  HANGAR_FILL=$fill SHELL=/bin/sh HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1 setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$capture_files" \
+  HANGAR_FILL=$fill SHELL=/bin/sh HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1 setsid sh -c "$guard" hangar-guard "$directory" "$limit" "$pid" "$state_before" "$capture_files" \
     gdb --nx --batch --readnever -iex 'set auto-load off' \
     -ex 'set pagination off' -ex 'set height 0' -ex 'set width 0' \
     -ex "shell cat /proc/uptime >>$directory/clock" -ex "attach $pid" -ex "gcore $directory/core" \
-    -ex "shell sh -c \"\$HANGAR_FILL\" hangar-fill $directory/core $pid $directory/gdb.log" -ex detach \
+    -ex "shell sh -c \"\$HANGAR_FILL\" hangar-fill $directory/core $pid $directory/gdb.log" ${leave:+-ex} ${leave:+"$leave"} -ex detach \
     -ex "shell cat /proc/uptime >>$directory/clock" </dev/null >/dev/null 2>&1 &
   guarding=$!
 }
 
 # Waits for gdb, and tells how far it is.
 await_capture() {
-  beat=0
+  beat=0 unstoppable=''
   while [ ! -e "$directory/exit" ]; do
     guard_runs || { sleep 0.2; break; }
     sleep 0.1
@@ -648,7 +660,39 @@ await_capture() {
     [ $((beat % 10)) -ne 0 ] && continue
     if is_asker_another; then fail CANCELLED 24 'another call waits for this core now'; fi
     printf 'progress %s\n' "$(stat -c %s "$directory/core" 2>/dev/null)" 2>/dev/null || { give_up; exit 24; }
+    [ -e "$directory/core" ] || watch_attach
   done
+}
+
+# Seconds that gdb may take to attach while a thread does not leave uninterruptible sleep: all the others stand meanwhile.
+attach_patience=5
+
+# gdb stops each thread by a signal and waits until it has stopped. One that sleeps in the kernel where no signal reaches
+# it never does: gdb would wait out the limit, deaf itself.
+watch_attach() {
+  asleep=$(awk '
+    $1 == "Pid:" { tid = $2 } $1 == "State:" { state = $2 }
+    $1 == "voluntary_ctxt_switches:" && state == "D" { printf "%s:%s ", tid, $2 }' /proc/"$pid"/task/*/status 2>/dev/null)
+  still=''
+  for each in $unstoppable; do
+    case " $asleep" in *" $each "*) still="$still$each " ;; esac
+  done
+  [ "$beat" -le 10 ] && still=$asleep
+  unstoppable=$still
+  if [ -z "$unstoppable" ] || [ "$beat" -lt $((attach_patience * 10)) ]; then return 0; fi
+  fail_unstoppable
+}
+
+# Names the threads of $unstoppable (`TID:SWITCHES`), and where in the kernel the first one sleeps.
+fail_unstoppable() {
+  # shellcheck disable=SC2086 # words
+  set -- $unstoppable
+  where=$(cat "/proc/$pid/task/${1%%:*}/wchan" 2>/dev/null)
+  who="thread ${1%%:*} ($(tr '\n' ' ' 2>/dev/null <"/proc/$pid/task/${1%%:*}/comm" | sed 's/ *$//'))"
+  [ "$#" -le 1 ] || who="$who and $(($# - 1)) more"
+  case $where in '' | 0) where='' ;; *) where=" in $where" ;; esac
+  end_capture
+  fail TARGET_UNINTERRUPTIBLE 27 "$who of process $pid sleeps in the kernel$where, uninterruptible (state D): gdb cannot stop it, so that no core can be taken; the process goes on"
 }
 
 # A child of ours has no command line while it becomes the guard, another call's child may be a zombie that nobody reaps.
@@ -723,7 +767,11 @@ judge_core() {
   said=$(grep -v '^\[New LWP\|^warning: \|^$' "$directory/gdb.log" 2>/dev/null | tail -n 2 | tr '\n' ' ')
   settle_target
   case ${ended:-none} in
-    124 | 137) end_capture; fail GCORE_TIMEOUT 14 "gdb did not finish within $limit s; process $pid goes on" ;;
+    124 | 137)
+      [ -z "$unstoppable" ] || [ -e "$directory/core" ] || fail_unstoppable
+      end_capture
+      fail GCORE_TIMEOUT 14 "gdb did not finish within $limit s; process $pid goes on"
+      ;;
   esac
   if ! same_process; then
     end_capture
@@ -749,27 +797,39 @@ judge_core() {
   case $(grep -c '^Saved corefile ' "$directory/gdb.log") in
     0) end_capture; fail GCORE_FAILED 13 "gdb did not say that it saved the core (exit code ${ended:-unknown}): $said" ;;
   esac
-  case $state_now in
-    "$state_before" | [RSDI]) ;;
+  case "$state_before $state_now" in
+    'T T' | [!T]' '[RSDI]) ;;
     *) fail TARGET_STOPPED 23 "process $pid is in state $state_now after its core was taken (before: $state_before)" ;;
   esac
   # gdb reads the monotonic clock itself just before it attaches and just after it detached: never too little.
   stopped=$(awk 'NR == 1 { from = $1 } { to = $1 } END { if (NR == 2) printf "%.2f", to - from }' "$directory/clock" 2>/dev/null)
 }
 
-# Gives the process up to a second to leave the tracing stop; wakes it when gdb's SIGSTOP outlived gdb.
+# Gives the process up to a second to leave the tracing stop, and makes it what it was: wakes it when gdb's SIGSTOP
+# outlived gdb, stops it when it was stopped and gdb let it run.
 settle_target() {
   tries=0
   while [ "$tries" -lt 10 ]; do
     read_stat "$pid" || { state_now=gone; return; }
     state_now=$process_state
     case "$state_before$state_now" in
-      ?[RSDI] | TT) return ;;
+      TT) return ;;
+      T[RSDI]) kill -STOP "$pid" 2>/dev/null ;;
       [!T]T) kill -CONT "$pid" 2>/dev/null ;;
+      ?[RSDI])
+        # A thread that gdb could not stop has its SIGSTOP still to come, which would stop them all; SIGCONT removes it.
+        stop_is_pending || return
+        kill -CONT "$pid" 2>/dev/null
+        ;;
     esac
     sleep 0.1
     tries=$((tries + 1))
   done
+}
+
+# SIGSTOP is signal 19: bit 18 of what a thread has pending (proc(5)).
+stop_is_pending() {
+  grep -qsE '^SigPnd:.*[4-7c-f][0-9a-f]{4}$' /proc/"$pid"/task/*/status
 }
 
 # Bytes that the program headers of an ELF core span (elf(5)); `bad` for anything else.

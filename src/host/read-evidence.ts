@@ -15,6 +15,7 @@ export function readEvidence(stdout: string): ProcessEvidence | undefined {
   const ticksPerSecond = numberOf(lines, 'clk_tck') ?? 100;
   const [startTicks, bootSeconds] = [numberOf(lines, 'start'), numberOf(lines, 'btime')];
   const samples = readThreadSamples(lines, pid);
+  const kernelStacks = readKernelStacks(lines, pid);
   return {
     pid,
     takenAt,
@@ -27,7 +28,9 @@ export function readEvidence(stdout: string): ProcessEvidence | undefined {
     ...optional('os', readOs(lines)),
     ...optional('kernel', lineOf(lines, 'uname')),
     ...optional('unit', readUnit(lines, pid)),
-    threads: samples.map(thread => readThread(thread, lines, pid, ticksPerSecond)),
+    ...optional('stopSignal', readStopSignal(lines, pid)),
+    ...readTracer(lines),
+    threads: samples.map(thread => readThread(thread, lines, pid, ticksPerSecond, kernelStacks.get(thread.tid))),
     descriptors: readDescriptors(lines),
     packages: readPackages(lines),
     gaps: readGaps(lines),
@@ -39,13 +42,14 @@ function readThread(
   lines: readonly string[],
   pid: number,
   ticksPerSecond: number,
+  kernelStack: readonly string[] | undefined,
 ): ThreadEvidence {
   const last = looks.at(-1);
   const cpuPercent = percentOf(cpuShare(looks, ticksPerSecond, 'used'));
   const wantedPercent = percentOf(cpuShare(looks, ticksPerSecond, 'wanted'));
   const switches = switchesBetween(looks);
   // One id in each namespace, from the outermost to the process's own.
-  const nsPid = Number(lineOf(lines, `/proc/${pid}/task/${tid}/status:NSpid:`)?.split(/\s+/).at(-1));
+  const nsPid = Number(lineOf(lines, `/proc/${pid}/task/${tid}/status:NSpid:`, '\t')?.split(/\s+/).at(-1));
   return {
     tid,
     ...(Number.isInteger(nsPid) && { nsPid }),
@@ -57,6 +61,7 @@ function readThread(
     ...(last?.involuntarySwitches !== undefined && { involuntarySwitches: last.involuntarySwitches }),
     ...(switches !== undefined && { switchesWhileSampled: switches }),
     ...(last?.wchan !== undefined && { wchan: last.wchan }),
+    ...(kernelStack && { kernelStack }),
     ...(last?.syscall !== undefined && { syscall: last.syscall }),
   };
 }
@@ -82,6 +87,48 @@ function readOs(lines: readonly string[]): string | undefined {
     .find(line => line.startsWith('/etc/os-release:PRETTY_NAME='))
     ?.slice('/etc/os-release:PRETTY_NAME='.length);
   return name?.replaceAll(/^["']|["']$/g, '');
+}
+
+/** Numbers of signal(7) on x86-64 and AArch64. */
+const stopSignals: ReadonlyMap<string, string> = new Map([
+  ['19', 'SIGSTOP'],
+  ['20', 'SIGTSTP'],
+  ['21', 'SIGTTIN'],
+  ['22', 'SIGTTOU'],
+]);
+
+/** The last field of /proc/PID/stat is `exit_code`, which holds the signal while the process is stopped (fs/proc/array.c). */
+function readStopSignal(lines: readonly string[], pid: number): string | undefined {
+  const stat = lines.find(line => line.startsWith(`/proc/${pid}/stat:`)) ?? '';
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 1)
+    .trim()
+    .split(' ');
+  return fields[0] === 'T' ? stopSignals.get(fields.at(-1) ?? '') : undefined;
+}
+
+/** `tracer PID NAME` */
+function readTracer(lines: readonly string[]): Pick<ProcessEvidence, 'tracer'> {
+  const [pid, ...name] = lineOf(lines, 'tracer')?.split(' ') ?? [];
+  return pid !== undefined && /^[1-9]\d*$/.test(pid) ? { tracer: { pid: Number(pid), name: name.join(' ') } } : {};
+}
+
+/** Kernel functions that are kept of one stack. */
+const kernelFrames = 64;
+
+/** By thread id; lines `/proc/PID/task/TID/stack:[<0>] kernel_clone+0x1af/0x3e0`. */
+function readKernelStacks(lines: readonly string[], pid: number): ReadonlyMap<number, readonly string[]> {
+  const prefix = `/proc/${pid}/task/`;
+  const stacks = new Map<number, string[]>();
+  for (const line of lines) {
+    if (!line.startsWith(prefix)) continue;
+    const [, tid, name] = /^(\d+)\/stack:\[<[0-9a-f]+>\] ([^+ ]+)/.exec(line.slice(prefix.length)) ?? [];
+    if (name === undefined) continue;
+    const stack = stacks.get(Number(tid)) ?? [];
+    if (stack.length < kernelFrames) stack.push(name);
+    stacks.set(Number(tid), stack);
+  }
+  return stacks;
 }
 
 /** The innermost systemd service of the control group: `0::/system.slice/apache2.service`. */

@@ -1,12 +1,12 @@
-/** The lines of a transcript that begin with `word`, without it, in order. */
-export function linesOf(lines: readonly string[], word: string): readonly string[] {
-  const prefix = `${word} `;
+/** The lines of a transcript that begin with `word`, without it, in order; status files of /proc put a tab behind it. */
+export function linesOf(lines: readonly string[], word: string, space = ' '): readonly string[] {
+  const prefix = `${word}${space}`;
   return lines.filter(line => line.startsWith(prefix)).map(line => line.slice(prefix.length));
 }
 
 /** The first line that begins with `word`, without it; undefined: none, or nothing behind it. */
-export function lineOf(lines: readonly string[], word: string): string | undefined {
-  const text = linesOf(lines, word)[0]?.trim();
+export function lineOf(lines: readonly string[], word: string, space?: string): string | undefined {
+  const text = linesOf(lines, word, space)[0]?.trim();
   return text === '' ? undefined : text;
 }
 

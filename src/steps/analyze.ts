@@ -7,6 +7,10 @@ import { storedModules } from './stored-modules.ts';
 
 const input = z.strictObject({
   showQuery: z.boolean().default(false).describe('shows query strings of requests; they may hold secrets'),
+  locals: z
+    .boolean()
+    .default(false)
+    .describe('shows arguments and local variables of frames; secrets are masked by name and form'),
   native: z.boolean().default(true).describe('reads native stacks with gdb'),
 });
 const output = z.object({
@@ -18,12 +22,12 @@ const output = z.object({
 /** What everything waits for, from the case alone; the report is kept in it. */
 export const analyzeStep: StepKind<Incident, z.infer<typeof input>, z.infer<typeof output>> = {
   name: 'analyze',
-  summary: 'says what the threads of the core wait for, with proof',
+  summary: 'says what the threads wait for, with proof; without a core by the evidence alone',
   risk: 'read',
   input,
   output,
   commands: () => [],
-  async run({ showQuery, native }, incident, { signal, progress }) {
+  async run({ showQuery, locals, native }, incident, { signal, progress }) {
     const folder = await incident.case();
     const report = await analyze(await subjectOf(folder, incident.state), {
       findFiles: modules => storedModules(incident.state, modules),
@@ -31,6 +35,7 @@ export const analyzeStep: StepKind<Incident, z.infer<typeof input>, z.infer<type
       native,
       hash: true,
       showQuery,
+      locals,
       signal,
       progress,
     });

@@ -58,9 +58,17 @@ async function capture(
       signal,
     );
   } catch (error) {
+    await keepFailure(error, incident, runtime);
     await offerRecovery(error, process, incident, runtime);
     throw error;
   }
+}
+
+/** For who reads the case: why it has no core. */
+async function keepFailure(error: unknown, incident: Incident, { signal }: StepRuntime): Promise<void> {
+  if (signal.aborted || !(error instanceof HangarError) || error.failure !== 'step') return;
+  const { code, message, fix } = error;
+  await (await incident.case()).writeRecord(records.captureFailure, { code, message, fix });
 }
 
 /** Puts into the case what belongs to a complete core; the process may be another one since. */

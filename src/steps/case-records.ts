@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Subject } from '../analyze.ts';
+import type { CorelessSubject, Subject } from '../analyze.ts';
 import { type CaseFolder, openCase } from '../case/case-folder.ts';
 import { openSourceStore } from '../case/source-store.ts';
 import { HangarError } from '../errors.ts';
@@ -48,6 +48,9 @@ export const captureSchema = z.object({
   gdbVersion: z.string().exactOptional(),
 });
 export type CaptureRecord = z.infer<typeof captureSchema>;
+
+/** Why no core could be taken. */
+export const captureFailureSchema = z.object({ code: z.string(), message: z.string(), fix: z.string() });
 
 /** The ELF files that the process had mapped, and those of them that could not be had. */
 export const modulesSchema = z.object({
@@ -114,6 +117,7 @@ export type RecoveryRecord = z.infer<typeof recoverySchema>;
 export const records = {
   found: 'found',
   capture: 'capture',
+  captureFailure: 'capture-failure',
   modules: 'modules',
   recovery: 'recovery',
   sources: 'sources',
@@ -122,20 +126,16 @@ export const records = {
   evidence: 'evidence.txt',
 } as const;
 
-/** All that a case holds of its incident, for the analysis. @throws HangarError `NO_SUCH_CASE`, `NO_CORE_IN_CASE` */
-export async function subjectOfCase(state: string, idOrPath: string): Promise<Subject> {
+/**
+ * All that a case holds of its incident, for the analysis; without a core its evidence has to do.
+ * @throws HangarError `NO_SUCH_CASE`, `NO_CORE_IN_CASE` when it has neither
+ */
+export async function subjectOfCase(state: string, idOrPath: string): Promise<Subject | CorelessSubject> {
   return subjectOf(await openCase(state, idOrPath), state);
 }
 
 /** As `subjectOfCase`, of a case that is open. */
-export async function subjectOf(folder: CaseFolder, state: string): Promise<Subject> {
-  if (folder.core?.complete !== true)
-    throw new HangarError({
-      code: 'NO_CORE_IN_CASE',
-      message: `case "${folder.id}" holds no complete core`,
-      fix: `take one: runbook capture --host ${folder.host}`,
-      failure: 'step',
-    });
+export async function subjectOf(folder: CaseFolder, state: string): Promise<Subject | CorelessSubject> {
   const found = await folder.readRecord(records.found, foundSchema);
   const capture = await folder.readRecord(records.capture, captureSchema);
   const modules = await folder.readRecord(records.modules, modulesSchema);
@@ -145,8 +145,7 @@ export async function subjectOf(folder: CaseFolder, state: string): Promise<Subj
   const gaps = [...(modules?.gaps ?? []), ...debugFileGaps(debugFiles)];
   const evidence = await evidenceOf(folder, gaps);
   const store = openSourceStore(state);
-  return {
-    core: folder.corePath,
+  const known = {
     case: folder.id,
     host: {
       name: folder.host,
@@ -155,12 +154,40 @@ export async function subjectOf(folder: CaseFolder, state: string): Promise<Subj
     },
     ...(found && { candidates: found.candidates }),
     ...(found?.service && { service: found.service.name }),
-    ...(capture && { capture: captureOf(capture, folder.core.storedBytes) }),
     ...(recovery && { recovery: recoveryOf(recovery) }),
     ...noticeOf(recovery),
-    ...(evidence && { evidence }),
     ...(sources && { sources: fetchedSources(sources, found?.startedAt, sha256 => store.get(sha256)) }),
   };
+  if (folder.core?.complete !== true) {
+    if (evidence === undefined) throw noCoreInCase(folder);
+    return { ...known, evidence, noCore: await whyNoCore(folder) };
+  }
+  return {
+    ...known,
+    core: folder.corePath,
+    ...(capture && { capture: captureOf(capture, folder.core.storedBytes) }),
+    ...(evidence && { evidence }),
+  };
+}
+
+async function whyNoCore(folder: CaseFolder): Promise<CorelessSubject['noCore']> {
+  if ((await folder.readRecord(records.capture, captureSchema)) !== undefined)
+    return {
+      why: 'it was taken, but is not here as a whole',
+      fix: 'fetch it: runbook resume RUN (runbook runs lists them)',
+    };
+  const failure = await folder.readRecord(records.captureFailure, captureFailureSchema);
+  if (failure === undefined) return { why: 'none was taken', fix: `take one: runbook capture --host ${folder.host}` };
+  return { why: `none could be taken: ${failure.message}`, fix: failure.fix };
+}
+
+function noCoreInCase(folder: CaseFolder): HangarError {
+  return new HangarError({
+    code: 'NO_CORE_IN_CASE',
+    message: `case "${folder.id}" holds no complete core`,
+    fix: `take one: runbook capture --host ${folder.host}`,
+    failure: 'step',
+  });
 }
 
 /** The report of a case with what happened after it was made; undefined: the case was not analysed. */

@@ -117,6 +117,7 @@ test('a probe runs what only reads, and changes nothing, here or there', async c
     'recover probe',
     'pull when',
     'analyze when',
+    'witness probe',
     'clean probe',
   ]);
   expect(hosts[0]?.steps[3]?.commands?.join()).toContain('recover service=shop mode=service');

@@ -112,6 +112,7 @@ test('without gdb no core is taken and nothing is restarted; the fix prepares th
       'recover succeeded',
       'pull skipped',
       'analyze skipped',
+      'witness succeeded',
       'clean succeeded',
     ]);
     expect(await shop.get('/health')).toBe(200);

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { type AnalysisOptions, analyze, type Subject } from '../../analyze.ts';
+import { type AnalysisOptions, analyze, type CorelessSubject, type Subject } from '../../analyze.ts';
 import { indexElfFiles, joinIndexes } from '../../corefile/index-files.ts';
 import { HangarError } from '../../errors.ts';
 import { renderReport } from '../../report/render.ts';
@@ -17,6 +17,7 @@ interface AnalyzeOptions {
   readonly native: boolean;
   readonly hash: boolean;
   readonly showQuery: boolean;
+  readonly locals: boolean;
 }
 
 export const analyzeCommand: CommandSpec = {
@@ -28,6 +29,7 @@ export const analyzeCommand: CommandSpec = {
       .option('--no-native', 'Python stacks only, without gdb')
       .option('--hash', 'add the SHA-256 of the uncompressed core', false)
       .option('--show-query', 'show query strings of requests; they may hold secrets', false)
+      .option('--locals', 'show arguments and local variables; secrets are masked by name and form', false)
       .addHelpText('after', examples),
   async run(command, options, io) {
     const named = String(command.processedArgs[0]);
@@ -53,7 +55,12 @@ function collect(value: string, previous: readonly string[]): readonly string[] 
   return [...previous, value];
 }
 
-async function subjectOf(named: string, options: GlobalOptions, io: Io, asked: AnalyzeOptions): Promise<Subject> {
+async function subjectOf(
+  named: string,
+  options: GlobalOptions,
+  io: Io,
+  asked: AnalyzeOptions,
+): Promise<Subject | CorelessSubject> {
   const path = resolve(io.cwd, named);
   const sources = asked.sources === undefined ? {} : { sources: directorySources(resolve(io.cwd, asked.sources)) };
   if (existsSync(path) && !statSync(path).isDirectory())
@@ -63,7 +70,7 @@ async function subjectOf(named: string, options: GlobalOptions, io: Io, asked: A
 }
 
 function analysisOptions(
-  { modules, native, hash, showQuery }: AnalyzeOptions,
+  { modules, native, hash, showQuery, locals }: AnalyzeOptions,
   { state }: GlobalOptions,
   { signal, cwd }: Io,
   progress: (text: string) => void,
@@ -75,6 +82,7 @@ function analysisOptions(
     native,
     hash,
     showQuery,
+    locals,
     signal,
     progress,
   };
