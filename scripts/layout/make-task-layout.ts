@@ -35,6 +35,9 @@ export function makeTaskLayout(interpreter: Interpreter): TaskLayout {
     generator: generatorLayout(core),
     stackTop: stackTop(core),
     awaiting: awaiting(interpreter, core),
+    ...enterAsync(interpreter),
+    future: { callback: needed(module, 'FutureObj', ['fut_callback0']) },
+    closure: offset('PyFunctionObject', 'func_closure'),
     between: {
       async_generator_asend: offset('PyAsyncGenASend', 'ags_gen'),
       async_generator_athrow: offset('PyAsyncGenAThrow', 'agt_gen'),
@@ -83,7 +86,13 @@ function awaiting(interpreter: Interpreter, core: Constants): TaskLayout['awaiti
   return opcode === '' ? { by: 'argument', minimum: 2 } : { by: 'instruction', opcode: Number(opcode) };
 }
 
+function enterAsync(interpreter: Interpreter): Pick<TaskLayout, 'enterAsync'> {
+  const opcode = runPython(interpreter, 'import opcode; print(opcode.opmap.get("SETUP_ASYNC_WITH", ""))').trim();
+  return opcode === '' ? {} : { enterAsync: Number(opcode) };
+}
+
 const moduleExpressions = [
+  offsetOf('FutureObj', 'fut_callback0'),
   'sizeof(TaskObj)',
   ...['task_loop', 'task_coro', 'task_name', 'task_state', 'task_fut_waiter', 'task_node'].map(member =>
     offsetOf('TaskObj', member),
@@ -99,6 +108,7 @@ const coreExpressions = [
     ['_PyThreadStateImpl', 'asyncio_tasks_head'],
     ['PyInterpreterState', 'asyncio_tasks_head'],
     ['struct llist_node', 'prev'],
+    ['PyFunctionObject', 'func_closure'],
     ['PyGenObject', 'gi_frame'],
     ['PyGenObject', 'gi_iframe'],
     ['PyGenObject', 'gi_frame_state'],

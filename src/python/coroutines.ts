@@ -12,8 +12,12 @@ export interface CoroutineFrame {
   readonly file: string;
   readonly line: number;
   readonly code: Code;
+  /** Byte offset of its instruction into the bytecode; negative before the first. */
+  readonly instruction: number;
   /** Address of the first local slot. */
   readonly locals: bigint;
+  /** Address of the first value-stack slot. */
+  readonly stack: bigint;
 }
 
 export interface CoroutineChain {
@@ -111,7 +115,7 @@ function readFrameObject(
     status: 'suspended',
     frame: coroutineFrame(
       { heap, layout },
-      { generator, address, code, instruction, locals: address + BigInt(frame.locals) },
+      { generator, address, code, instruction, locals: address + BigInt(frame.locals), stack: bottom },
     ),
     awaited: isAwaiting(layout, code, instruction) ? topOf(heap, code, bottom, top) : 0n,
   };
@@ -137,7 +141,7 @@ function readEmbeddedFrame(
   const bottom = locals + BigInt(8 * code.slotCount);
   return {
     status: 'suspended',
-    frame: coroutineFrame({ heap, layout }, { generator, address, code, instruction, locals }),
+    frame: coroutineFrame({ heap, layout }, { generator, address, code, instruction, locals, stack: bottom }),
     awaited: awaits ? heap.referent(topOf(heap, code, bottom, embeddedTop(heap, layout, address, locals))) : 0n,
   };
 }
@@ -174,11 +178,12 @@ interface FrameParts {
   readonly code: Code;
   readonly instruction: number;
   readonly locals: bigint;
+  readonly stack: bigint;
 }
 
 function coroutineFrame(
   { heap, layout }: Pick<CoroutineReader, 'heap' | 'layout'>,
-  { generator, address, code, instruction, locals }: FrameParts,
+  { generator, address, code, instruction, locals, stack }: FrameParts,
 ): CoroutineFrame {
   const qualified = attempt(() => heap.text(heap.pointer(generator + BigInt(layout.generator.qualifiedName)), 256));
   return {
@@ -187,6 +192,8 @@ function coroutineFrame(
     file: code.file,
     line: code.lineAt(instruction),
     code,
+    instruction,
     locals,
+    stack,
   };
 }

@@ -47,6 +47,12 @@ export interface TaskLayout {
     /** The next instruction, `RESUME`, has at least this argument in its two low bits. */
     | { readonly by: 'argument'; readonly minimum: number }
     | { readonly by: 'state'; readonly value: number };
+  /** Instruction that enters an `async with`; absent where exception tables tell the blocks. */
+  readonly enterAsync?: number;
+  /** `FutureObj`: the first of what is called when it is done. */
+  readonly future: { readonly callback: number };
+  /** `PyFunctionObject.func_closure` */
+  readonly closure: number;
   /** What stands between a coroutine and an asynchronous generator or another coroutine that it awaits. */
   readonly between: Readonly<Record<string, number>>;
   readonly set: { readonly mask: number; readonly table: number; readonly entry: number; readonly key: number };

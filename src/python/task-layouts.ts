@@ -28,6 +28,11 @@ export const taskLayouts: readonly TaskLayout[] = [
       by: 'instruction',
       opcode: 72,
     },
+    enterAsync: 154,
+    future: {
+      callback: 24,
+    },
+    closure: 48,
     between: {
       async_generator_asend: 16,
       async_generator_athrow: 16,
@@ -72,6 +77,11 @@ export const taskLayouts: readonly TaskLayout[] = [
       by: 'instruction',
       opcode: 72,
     },
+    enterAsync: 154,
+    future: {
+      callback: 24,
+    },
+    closure: 48,
     between: {
       async_generator_asend: 16,
       async_generator_athrow: 16,
@@ -116,6 +126,11 @@ export const taskLayouts: readonly TaskLayout[] = [
       by: 'instruction',
       opcode: 72,
     },
+    enterAsync: 154,
+    future: {
+      callback: 24,
+    },
+    closure: 48,
     between: {
       async_generator_asend: 16,
       async_generator_athrow: 16,
@@ -160,6 +175,11 @@ export const taskLayouts: readonly TaskLayout[] = [
       by: 'instruction',
       opcode: 72,
     },
+    enterAsync: 154,
+    future: {
+      callback: 24,
+    },
+    closure: 72,
     between: {
       async_generator_asend: 16,
       async_generator_athrow: 16,
@@ -209,6 +229,10 @@ export const taskLayouts: readonly TaskLayout[] = [
       by: 'argument',
       minimum: 2,
     },
+    future: {
+      callback: 24,
+    },
+    closure: 72,
     between: {
       async_generator_asend: 16,
       async_generator_athrow: 16,
@@ -258,6 +282,10 @@ export const taskLayouts: readonly TaskLayout[] = [
       by: 'argument',
       minimum: 2,
     },
+    future: {
+      callback: 24,
+    },
+    closure: 72,
     between: {
       async_generator_asend: 16,
       async_generator_athrow: 16,
@@ -307,6 +335,10 @@ export const taskLayouts: readonly TaskLayout[] = [
       by: 'state',
       value: -1,
     },
+    future: {
+      callback: 24,
+    },
+    closure: 72,
     between: {
       async_generator_asend: 16,
       async_generator_athrow: 16,
@@ -324,6 +356,59 @@ export const taskLayouts: readonly TaskLayout[] = [
     referent: 16,
     base: 256,
     float: 16,
+  },
+  {
+    minor: '3.13t',
+    source: {
+      version: '3.13.5',
+      structures: 'DWARF of libpython3.13t.so.1.0, DWARF of _asyncio.cpython-313t-x86_64-linux-gnu.so',
+    },
+    task: {
+      size: 160,
+      loop: 32,
+      coroutine: 136,
+      name: 144,
+      state: 112,
+      waiter: 128,
+    },
+    generator: {
+      frame: 88,
+      qualifiedName: 48,
+      state: {
+        offset: 83,
+        created: -3,
+        executing: 0,
+      },
+    },
+    stackTop: {
+      as: 'slots',
+      offset: 64,
+    },
+    awaiting: {
+      by: 'state',
+      value: -1,
+    },
+    future: {
+      callback: 40,
+    },
+    closure: 88,
+    between: {
+      async_generator_asend: 32,
+      async_generator_athrow: 32,
+      coroutine_wrapper: 32,
+    },
+    set: {
+      mask: 48,
+      table: 56,
+      entry: 16,
+      key: 0,
+    },
+    list: {
+      items: 40,
+    },
+    referent: 32,
+    base: 272,
+    float: 32,
   },
   {
     minor: '3.14',
@@ -362,6 +447,10 @@ export const taskLayouts: readonly TaskLayout[] = [
       by: 'state',
       value: -1,
     },
+    future: {
+      callback: 24,
+    },
+    closure: 72,
     between: {
       async_generator_asend: 16,
       async_generator_athrow: 16,

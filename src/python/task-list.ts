@@ -104,7 +104,8 @@ function* weakSet(heap: Heap, layout: TaskLayout, object: bigint | undefined): G
   for (const reference of plainSet(heap, layout, data)) yield heap.pointer(reference + BigInt(layout.referent));
 }
 
-function* plainSet(heap: Heap, { set }: TaskLayout, object: bigint | undefined): Generator<bigint> {
+/** Members of a set; none where there is no set. */
+export function* plainSet(heap: Heap, { set }: TaskLayout, object: bigint | undefined): Generator<bigint> {
   if (object === undefined) return;
   const { name } = heap.typeOf(object);
   if (name !== 'set') throw new MalformedPythonError(`${formatAddress(object)} is a "${name}", expected a set`);

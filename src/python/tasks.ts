@@ -1,50 +1,51 @@
 import { HangarError, messageOf } from '../errors.ts';
-import { type CoroutineChain, coroutineLimit, followCoroutine } from './coroutines.ts';
+import { qualifiedName } from './classes.ts';
+import { type CoroutineChain, type CoroutineFrame, coroutineLimit, followCoroutine } from './coroutines.ts';
+import { enteredManagers, localOf } from './entered-managers.ts';
 import type { FrameReader } from './frames.ts';
 import { attempt, type Heap } from './heap.ts';
-import type { PythonInterpreter, PythonProcess, PythonTask, PythonThread, TaskFrame } from './process.ts';
+import { buildOf } from './layout.ts';
+import { membersOf } from './loaded-modules.ts';
+import type { LocalsReader } from './locals.ts';
+import type { PythonFrame, PythonInterpreter, PythonProcess, PythonTask, PythonThread, TaskFrame } from './process.ts';
+import { readRequest } from './request.ts';
 import { describeAwait } from './task-await.ts';
 import { taskLayouts } from './task-layouts.ts';
 import { listTasks, taskLimit } from './task-list.ts';
-import { readTask, type TaskObjects } from './task-object.ts';
+import { readTask, type TaskObject, type TaskObjects } from './task-object.ts';
+import { TaskSurroundings } from './task-surroundings.ts';
 
 export interface TaskQuestion {
   readonly heap: Heap;
   readonly frames: FrameReader;
-  readonly interpreters: readonly PythonInterpreter[];
+  /** Absent where variables were not asked for. */
+  readonly locals?: LocalsReader;
+  readonly interpreter: PythonInterpreter;
+  /** Of all interpreters. */
   readonly threads: readonly PythonThread[];
+  /** Of those named in `taskModules`, the ones that the interpreter has loaded. */
+  readonly modules: ReadonlyMap<string, bigint>;
 }
 
 export interface TaskAnswer {
-  /** Running ones first, then those that wait, then those that are ready; by name. */
   readonly tasks: readonly PythonTask[];
   readonly gaps: PythonProcess['gaps'];
 }
 
-/** Every pending asyncio task of every interpreter, with the coroutines that it stands in. None where asyncio was not loaded. */
-export function readTasks(question: TaskQuestion): TaskAnswer {
-  const answers = question.interpreters.map(interpreter => tasksOf(question, interpreter));
-  return {
-    tasks: sorted(answers.flatMap(({ tasks }) => tasks)),
-    gaps: answers.flatMap(({ gaps }) => gaps),
-  };
-}
+/** Modules that lead to tasks and to the types that they are made of. */
+export const taskModules = ['asyncio.tasks', '_asyncio', 'builtins', 'types'] as const;
 
 const what = 'asyncio tasks';
 
-function tasksOf(question: TaskQuestion, interpreter: PythonInterpreter): TaskAnswer {
-  const { heap } = question;
-  const modules = attempt(() => loadedModules(heap, interpreter));
-  if (modules === undefined) return { tasks: [], gaps: [] };
-  const unread = greenletGap(modules);
+/** Every pending asyncio task of an interpreter, with the coroutines that it stands in. None where asyncio was not loaded. */
+export function readTasks(question: TaskQuestion): TaskAnswer {
+  const { heap, interpreter, modules } = question;
   const module = modules.get('asyncio.tasks');
-  if (module === undefined) return { tasks: [], gaps: unread };
-  const layout = taskLayouts.find(({ minor }) => minor === heap.layout.minor);
+  if (module === undefined) return { tasks: [], gaps: [] };
+  const build = buildOf(heap.layout);
+  const layout = taskLayouts.find(({ minor }) => minor === build);
   if (layout === undefined)
-    return {
-      tasks: [],
-      gaps: [...unread, { what, why: `there is no layout of the tasks of Python ${heap.layout.minor}` }],
-    };
+    return { tasks: [], gaps: [{ what, why: `there is no layout of the tasks of Python ${build}` }] };
   const { nativeTask, none } = learnTypes(heap, modules);
   const objects: TaskObjects = { heap, layout, nativeTask, none };
   const threads = question.threads.filter(thread => thread.interpreter === interpreter.id);
@@ -54,36 +55,14 @@ function tasksOf(question: TaskQuestion, interpreter: PythonInterpreter): TaskAn
     threads: threads.map(({ address }) => address),
     none: objects.none,
   });
-  const reader = new TaskReader(question.frames, objects, { interpreter: interpreter.id, threads });
-  const tasks = list.tasks.flatMap(address => reader.read(address));
+  const reader = new TaskReader(question, objects, { interpreter: interpreter.id, threads });
+  const tasks = reader.read(list.tasks);
   const gaps = [
-    ...unread,
     ...list.stopped.map(stopped => gapOf(stopped.what, stopped.why)),
     ...(list.more ? [{ what, why: `there are more than ${taskLimit}: the others were left out` }] : []),
     ...reader.gaps(list.tasks.length),
   ];
   return { tasks, gaps };
-}
-
-function loadedModules(heap: Heap, { address }: PythonInterpreter): ReadonlyMap<string, bigint> {
-  const sysDict = heap.pointer(address + BigInt(heap.layout.interpreter.sysDict));
-  const modules = heap.item(sysDict, 'modules');
-  return modules === undefined ? new Map() : itemsOf(heap, modules, [...neededModules, ...greenletHubs]);
-}
-
-const neededModules = ['asyncio.tasks', '_asyncio', 'builtins', 'types'] as const;
-const greenletHubs = ['gevent.hub', 'eventlet.hubs.hub'] as const;
-
-/** Nothing in memory lists greenlets: each is known to what will wake it, often a timer or watcher of a C library. */
-function greenletGap(modules: ReadonlyMap<string, bigint>): PythonProcess['gaps'] {
-  const hub = greenletHubs.find(name => modules.has(name));
-  if (hub === undefined) return [];
-  return [
-    {
-      what: 'greenlets',
-      why: `${hub.split('.')[0]} is loaded, and suspended greenlets are not read: no list has them`,
-    },
-  ];
 }
 
 /** Names types whose own names are read-only data, which is had with the modules' files only. */
@@ -103,23 +82,6 @@ function learnTypes(heap: Heap, modules: ReadonlyMap<string, bigint>): Pick<Task
   };
 }
 
-/** Members of a module, in one pass over its dict. */
-function membersOf(heap: Heap, module: bigint, names: readonly string[]): ReadonlyMap<string, bigint> {
-  const { dictOffset } = heap.typeOf(module);
-  return itemsOf(heap, heap.pointer(module + BigInt(dictOffset)), names);
-}
-
-/** Values under those of the keys that are there; each key is read once. */
-function itemsOf(heap: Heap, dict: bigint, names: readonly string[]): ReadonlyMap<string, bigint> {
-  const wanted = new Set(names);
-  const found = new Map<string, bigint>();
-  for (const [name, value] of heap.namedItems(dict)) {
-    if (wanted.delete(name)) found.set(name, value);
-    if (wanted.size === 0) break;
-  }
-  return found;
-}
-
 interface Surroundings {
   /** `PythonInterpreter.id` */
   readonly interpreter: number;
@@ -130,49 +92,77 @@ interface Surroundings {
 /** Reads one task after the other, and remembers what could not be read. */
 class TaskReader {
   readonly #frames: FrameReader;
+  readonly #locals: LocalsReader | undefined;
   readonly #objects: TaskObjects;
   readonly #interpreter: number;
   readonly #threads: readonly PythonThread[];
   readonly #loops = new Map<bigint, number | undefined>();
+  readonly #classes = new Map<bigint, string | undefined>();
   #refused = 0;
   #broken = 0;
   #cut = 0;
   #reason: unknown;
 
-  constructor(frames: FrameReader, objects: TaskObjects, { interpreter, threads }: Surroundings) {
+  constructor({ frames, locals }: TaskQuestion, objects: TaskObjects, { interpreter, threads }: Surroundings) {
     this.#frames = frames;
+    this.#locals = locals;
     this.#objects = objects;
     this.#interpreter = interpreter;
     this.#threads = threads;
   }
 
-  /** None for a task that is done, or that cannot be read. */
-  read(address: bigint): readonly PythonTask[] {
+  /** None of those that are done, or that cannot be read. */
+  read(addresses: readonly bigint[]): readonly PythonTask[] {
+    const pending = addresses.flatMap(address => this.#pending(address));
+    const surroundings = new TaskSurroundings(this.#objects, this.#threads);
+    for (const { task, held } of pending) surroundings.learn(task, held);
+    return pending.map(each => this.#told(each, surroundings));
+  }
+
+  #pending(address: bigint): readonly PendingTask[] {
     try {
       const task = readTask(this.#objects, address);
       if (task.done) return [];
       const chain = this.#follow(task.coroutine);
       if (chain.cut) this.#cut++;
       const runner = chain.executing === undefined ? undefined : this.#runnerOf(chain.executing);
-      const lwp = runner?.lwp ?? this.#threadOf(task.loop);
-      const awaits = runner ? undefined : describeAwait(this.#objects, chain.frames, task.waiter);
-      return [
-        {
-          address,
-          interpreter: this.#interpreter,
-          ...(task.name !== undefined && { name: task.name }),
-          ...(task.loop !== 0n && { loop: task.loop }),
-          ...(lwp !== undefined && { lwp }),
-          state: chain.executing === undefined ? (task.waiter === 0n ? 'ready' : 'waiting') : 'running',
-          stack: runner?.stack ?? chain.frames.map(placeOf).toReversed(),
-          ...(awaits !== undefined && { awaits }),
-        },
-      ];
+      return [{ task, chain, ...(runner && { runner }), held: runner?.held ?? this.#heldBy(chain) }];
     } catch (error) {
       this.#note(error);
       this.#refused++;
       return [];
     }
+  }
+
+  #told({ task, chain, runner }: PendingTask, surroundings: TaskSurroundings): PythonTask {
+    const lwp = runner?.lwp ?? this.#threadOf(task.loop);
+    const request = readRequest(this.#objects.heap, chain.frames.toReversed()) ?? runner?.request;
+    const awaited = runner ? undefined : describeAwait(this.#objects, task, chain.frames, surroundings);
+    const loopClass = task.loop === 0n ? undefined : this.#classOf(task.loop);
+    return {
+      kind: 'asyncio',
+      address: task.address,
+      interpreter: this.#interpreter,
+      ...(task.name !== undefined && { name: task.name }),
+      ...(task.loop !== 0n && { loop: task.loop }),
+      ...(loopClass !== undefined && { loopClass }),
+      ...(lwp !== undefined && { lwp }),
+      state: chain.executing === undefined ? (task.waiter === 0n ? 'ready' : 'waiting') : 'running',
+      stack: runner?.stack ?? chain.frames.map(frame => this.#standing(frame)).toReversed(),
+      ...(awaited !== undefined && { awaits: awaited.text }),
+      ...(awaited !== undefined && awaited.waitsFor.length > 0 && { waitsFor: awaited.waitsFor }),
+      ...(awaited?.any === true && { anyWillDo: true }),
+      ...(request && { request }),
+    };
+  }
+
+  #heldBy({ frames }: CoroutineChain): ReadonlySet<bigint> {
+    const { heap, layout } = this.#objects;
+    const inner = frames.toReversed().map(({ address, function: name, ...slots }) => ({
+      ...slots,
+      frame: { address, function: name },
+    }));
+    return enteredManagers(heap, inner, layout.enterAsync);
   }
 
   gaps(count: number): PythonProcess['gaps'] {
@@ -205,16 +195,23 @@ class TaskReader {
     this.#reason ??= error;
   }
 
+  #standing(frame: CoroutineFrame): TaskFrame {
+    const { function: name, file, line } = frame;
+    return { function: name, file, line, ...(this.#locals && { locals: this.#locals.read(frame) }) };
+  }
+
   /** The thread that has the frame, with its frames from the innermost to that one. */
-  #runnerOf(frame: bigint): { lwp?: number; stack: readonly TaskFrame[] } | undefined {
-    for (const { lwp, frames } of this.#threads) {
+  #runnerOf(frame: bigint): TaskRunner | undefined {
+    for (const { lwp, frames, request } of this.#threads) {
       const index = frames.findIndex(({ address }) => address === frame);
       if (index < 0) continue;
       const stack = frames
         .slice(0, index + 1)
         .slice(0, coroutineLimit)
-        .map(placeOf);
-      return { stack, ...(lwp !== undefined && { lwp }) };
+        .map(({ function: name, file, line, locals }) => ({ function: name, file, line, ...(locals && { locals }) }));
+      const live = this.#frames.walkFrom(frames[0]?.address ?? 0n).frames.slice(0, index + 1);
+      const held = enteredManagers(this.#objects.heap, live, this.#objects.layout.enterAsync);
+      return { stack, held, ...(lwp !== undefined && { lwp }), ...(request && { request }) };
     }
     return undefined;
   }
@@ -227,30 +224,59 @@ class TaskReader {
       const value = heap.attribute(loop, '_thread_id');
       return value === undefined ? undefined : heap.integer(value);
     });
-    const lwp = id === undefined ? undefined : this.#threads.find(({ threadId }) => threadId === id)?.lwp;
-    this.#loops.set(loop, lwp);
-    return lwp;
+    const thread =
+      id === undefined
+        ? this.#threads.find(({ frames }) => this.#runsLoop(frames, loop))
+        : this.#threads.find(({ threadId }) => threadId === id);
+    this.#loops.set(loop, thread?.lwp);
+    return thread?.lwp;
+  }
+
+  /** A loop that is compiled (uvloop) keeps that to itself: Lib/asyncio/runners.py has it in a local, or in its `Runner`. */
+  #runsLoop(frames: readonly PythonFrame[], loop: bigint): boolean {
+    const { heap } = this.#objects;
+    const { frame: layout } = heap.layout;
+    return frames.slice(-runnerDepth).some(({ address, code, function: name }) => {
+      if (!/(?:^|\.)run(?:_\w+)?$/.test(name)) return false;
+      const slots = { code: this.#frames.code(code), locals: address + BigInt(layout.locals) };
+      return ['loop', 'self'].some(variable => {
+        const value = attempt(() => localOf(heap, slots, variable)) ?? 0n;
+        return value === loop || (value !== 0n && attempt(() => heap.attribute(value, '_loop')) === loop);
+      });
+    });
+  }
+
+  #classOf(loop: bigint): string | undefined {
+    if (!this.#classes.has(loop))
+      this.#classes.set(
+        loop,
+        attempt(() => {
+          const { heap } = this.#objects;
+          return qualifiedName(heap, heap.typeAddress(loop));
+        }),
+      );
+    return this.#classes.get(loop);
   }
 }
 
-function placeOf({ function: name, file, line }: TaskFrame): TaskFrame {
-  return { function: name, file, line };
+/** Outermost frames in which the function that runs a loop is looked for. */
+const runnerDepth = 64;
+
+type TaskRunner = Pick<PythonThread, 'lwp' | 'request'> & {
+  readonly stack: readonly TaskFrame[];
+  readonly held: ReadonlySet<bigint>;
+};
+
+interface PendingTask {
+  readonly task: TaskObject;
+  readonly chain: CoroutineChain;
+  /** Of one that is being run. */
+  readonly runner?: TaskRunner;
+  /** Objects whose `with` or `async with` block it is in. */
+  readonly held: ReadonlySet<bigint>;
 }
 
 function gapOf(label: string, error: unknown): PythonProcess['gaps'][number] {
   if (!(error instanceof HangarError)) throw error;
   return { what: label, why: messageOf(error), fix: error.fix };
-}
-
-const order = { running: 0, waiting: 1, ready: 2 } as const;
-
-function sorted(tasks: readonly PythonTask[]): readonly PythonTask[] {
-  // One for all: `localeCompare` makes its own each time.
-  const names = new Intl.Collator('en', { numeric: true });
-  return tasks.toSorted(
-    (left, right) =>
-      order[left.state] - order[right.state] ||
-      names.compare(left.name ?? '', right.name ?? '') ||
-      (left.address < right.address ? -1 : 1),
-  );
 }

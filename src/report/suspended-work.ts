@@ -8,42 +8,74 @@ const lineLimit = 200;
 /** Tasks of a group that are named. */
 const namedLimit = 3;
 
-/** The tasks of each event loop; those that stand alike are one line. Running ones first, then the largest groups. */
+/** The tasks and greenlets of each event loop; those that stand alike are one line. Running ones first, then the largest groups. */
 export function suspendedWork({ tasks = [] }: Report): readonly Block[] {
   if (tasks.length === 0) return [];
-  const loops = [...grouped(tasks, ({ loop = '', lwp = 0 }) => `${loop} ${lwp}`)];
-  return [{ kind: 'section', title: 'Suspended work', blocks: loops.flatMap(loopBlocks) }];
+  const loops = [...grouped(tasks, ({ kind, loop = '', lwp = 0 }) => `${kind} ${loop} ${lwp}`)];
+  const circle = waitForEachOther(tasks);
+  const note: readonly Block[] = circle === undefined ? [] : [{ kind: 'paragraph', text: `${circle}.` }];
+  return [{ kind: 'section', title: 'Suspended work', blocks: [...note, ...loops.flatMap(loopBlocks)] }];
+}
+
+/** Those that wait for each other, none of which can go on by itself; undefined: there are none. */
+export function waitForEachOther(tasks: readonly ReportTask[]): string | undefined {
+  const circle = tasks.filter(({ inCycle = false }) => inCycle);
+  const [first] = circle;
+  if (first === undefined) return undefined;
+  const known = new Set(circle.map(({ address }) => address));
+  const waiting = tasks.filter(
+    ({ inCycle = false, waitsFor = [] }) => !inCycle && waitsFor.some(other => known.has(other)),
+  ).length;
+  const named = circle.slice(0, namedLimit).map(task => `"${task.name ?? 'without a name'}" at ${placeOf(task)}`);
+  const rest = circle.length > namedLimit ? ` and ${circle.length - namedLimit} more` : '';
+  return [
+    circle.length === 1
+      ? `a ${nounOf(first)} waits for itself: `
+      : `${circle.length} ${nounOf(first)}s wait for each other: `,
+    named.join(', '),
+    rest,
+    waiting === 0 ? '' : `; ${waiting} more ${waiting === 1 ? 'waits' : 'wait'} for them`,
+  ].join('');
 }
 
 function loopBlocks(tasks: readonly ReportTask[]): readonly Block[] {
-  const groups = [...grouped(tasks, task => JSON.stringify([task.state, task.awaits, task.stack]))].toSorted(
+  const groups = [...grouped(tasks, alike)].toSorted(
     (left, right) => rank(left) - rank(right) || right.length - left.length,
   );
   const items = groups.slice(0, lineLimit).map(groupLine);
   const rest = groups.length - items.length;
+  const noun = tasks[0] === undefined ? 'task' : nounOf(tasks[0]);
   return [
-    { kind: 'paragraph', text: `${loopName(tasks)}: ${tasks.length} ${tasks.length === 1 ? 'task' : 'tasks'}` },
+    { kind: 'paragraph', text: `${loopName(tasks)}: ${tasks.length} ${tasks.length === 1 ? noun : `${noun}s`}` },
     { kind: 'list', items: rest === 0 ? items : [...items, `and ${rest} more that stand elsewhere`] },
     ...groups.slice(0, stackLimit).map(groupStack),
   ];
 }
 
+/** Where a task stands and what for; not with which values. */
+function alike({ state, awaits, stack }: ReportTask): string {
+  return JSON.stringify([state, awaits, stack.map(({ function: name, file, line }) => [name, file, line])]);
+}
+
 function loopName([task]: readonly ReportTask[]): string {
-  if (task?.lwp !== undefined) return `event loop of thread ${task.lwp}`;
+  const where = task?.kind === 'greenlet' ? 'greenlets' : 'event loop';
+  const made = task?.loopClass === undefined || task.loopClass.startsWith('asyncio.') ? '' : ` (${task.loopClass})`;
+  if (task?.lwp !== undefined) return `${where} of thread ${task.lwp}${made}`;
+  if (task?.kind === 'greenlet') return 'greenlets of a thread that is not known';
   return task?.loop === undefined ? 'without an event loop' : `event loop ${task.loop}, whose thread is not known`;
 }
 
 function groupLine(tasks: readonly ReportTask[]): string {
   const [task] = tasks;
   if (task === undefined) return '';
-  return `${labelOf(tasks)}: ${placeOf(task)}${standing(task)}`;
+  return `${labelOf(tasks)}: ${placeOf(task)}${standing(task)}${serving(tasks)}`;
 }
 
 function groupStack(tasks: readonly ReportTask[]): Block {
   const stack = tasks[0]?.stack ?? [];
   return {
     kind: 'folded',
-    title: `Task ${labelOf(tasks)}`,
+    title: `${tasks[0]?.kind === 'greenlet' ? 'Greenlet' : 'Task'} ${labelOf(tasks)}`,
     blocks: [
       {
         kind: 'code',
@@ -56,14 +88,22 @@ function groupStack(tasks: readonly ReportTask[]): Block {
 function labelOf(tasks: readonly ReportTask[]): string {
   const names = tasks.slice(0, namedLimit).map(({ name = 'without a name' }) => name);
   if (tasks.length === 1) return names.join('');
-  return `${tasks.length} tasks (${[...new Set(names)].join(', ')}${tasks.length > namedLimit ? ', …' : ''})`;
+  const noun = tasks[0] === undefined ? 'task' : nounOf(tasks[0]);
+  return `${tasks.length} ${noun}s (${[...new Set(names)].join(', ')}${tasks.length > namedLimit ? ', …' : ''})`;
 }
 
-/** The innermost frame that is not the standard library's, else the innermost. */
-function placeOf({ stack }: ReportTask): string {
-  const frame =
-    stack.find(({ file }) => !/\/lib(?:64)?\/python\d\.\d+\/(?!(?:site|dist)-packages)/.test(file)) ?? stack[0];
-  if (frame === undefined) return 'where it stands could not be read';
+function nounOf({ kind }: ReportTask): string {
+  return kind === 'greenlet' ? 'greenlet' : 'task';
+}
+
+/** The standard library, and gevent, which switches greenlets. */
+const libraries = /\/lib(?:64)?\/python\d\.\d+t?\/(?!(?:site|dist)-packages)|\/(?:site|dist)-packages\/gevent\//;
+
+/** The innermost frame that is not a library's, else the innermost. */
+function placeOf({ kind, state, stack }: ReportTask): string {
+  const frame = stack.find(({ file }) => !libraries.test(file)) ?? stack[0];
+  if (frame === undefined)
+    return kind === 'greenlet' && state === 'ready' ? 'not started' : 'where it stands could not be read';
   return `${frame.function} (${frame.file.slice(frame.file.lastIndexOf('/') + 1)}:${frame.line})`;
 }
 
@@ -71,6 +111,13 @@ function standing({ state, awaits, lwp }: ReportTask): string {
   if (awaits !== undefined) return ` awaits ${awaits}`;
   if (state === 'running') return lwp === undefined ? ' runs' : ` runs on thread ${lwp}`;
   return state === 'ready' ? ' is ready to run' : ' waits';
+}
+
+function serving(tasks: readonly ReportTask[]): string {
+  const requests = tasks.flatMap(({ request }) => (request === undefined ? [] : [`${request.method} ${request.path}`]));
+  if (requests.length === 0) return '';
+  const named = [...new Set(requests)];
+  return `, serving ${named.slice(0, namedLimit).join(', ')}${named.length > namedLimit ? ', …' : ''}`;
 }
 
 function rank([task]: readonly ReportTask[]): number {

@@ -8,11 +8,13 @@ import { z } from 'zod';
 import { commandOf, type Interpreter } from './interpreters.ts';
 import type { Target } from './targets.ts';
 
-const programs = join(import.meta.dirname, 'programs/tasks');
+const programs = join(import.meta.dirname, 'programs');
 
 const account = z.object({
   pid: z.int(),
   lwp: z.int(),
+  /** A thread that works for one of them. */
+  worker: z.int().optional(),
   tasks: z.array(
     z.object({
       name: z.string(),
@@ -21,24 +23,33 @@ const account = z.object({
   ),
 });
 
-/** A program with tasks, running, and what CPython itself says of their coroutines. */
+/** A program with tasks or greenlets, running, and what CPython itself says of their frames. */
 export interface TaskTarget extends Target {
   readonly tasks: z.infer<typeof account>['tasks'];
+  readonly worker?: number;
   /** Thread of the event loop. */
   readonly lwp: number;
   /** Path of the program. */
   readonly file: string;
 }
 
-/** Starts one of `programs/tasks` and resolves when it has told of its tasks and come to rest. */
+/**
+ * Starts a program that has told of its tasks and come to rest when this resolves.
+ * @param program `many` of `programs/tasks`, or `greenlets/plain`
+ * @param packages a folder for PYTHONPATH
+ */
 export async function startTaskTarget(
   program: string,
   interpreter: Interpreter,
   args: readonly string[] = [],
+  packages?: string,
 ): Promise<TaskTarget> {
-  const file = join(programs, `${program}.py`);
+  const file = join(programs, `${program.includes('/') ? program : `tasks/${program}`}.py`);
   const [command, ...rest] = commandOf(interpreter, ['-B', file, ...args]);
-  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(command, rest, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...(packages !== undefined && { PYTHONPATH: packages }) },
+  });
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
@@ -46,13 +57,14 @@ export async function startTaskTarget(
     await exited;
   };
   try {
-    const { lwp, tasks } = account.parse(JSON.parse(await firstLine(child.stdout, program)));
+    const { lwp, tasks, worker } = account.parse(JSON.parse(await firstLine(child.stdout, program)));
     const pid = child.pid ?? 0;
     await untilAsleep(pid);
     const thread = { lwp, ident: '', startedFor: '<module>', holds: [] };
     return {
       pid,
       lwp,
+      ...(worker !== undefined && { worker }),
       file,
       tasks,
       truth: { file, never: ['any'], threads: [thread] },

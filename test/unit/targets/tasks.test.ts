@@ -2,15 +2,8 @@ import { array, assert, bigInt, nat, oneof, property, tuple } from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, TestRunner, test } from 'vitest';
 import { findInterpreter as findWithDwarf, interpreterIn } from '../../../scripts/layout/interpreter.ts';
 import { makeTaskLayout } from '../../../scripts/layout/make-task-layout.ts';
-import { indexElfFiles } from '../../../src/corefile/index-files.ts';
 import type { Memory } from '../../../src/corefile/memory.ts';
-import { withModuleFiles } from '../../../src/corefile/module-memory.ts';
-import { openCore } from '../../../src/corefile/open-core.ts';
-import { readModules } from '../../../src/corefile/read-modules.ts';
-import { resolveModules } from '../../../src/corefile/resolve-modules.ts';
-import { readModuleSymbols } from '../../../src/corefile/symbols.ts';
 import type { PythonProcess, PythonTask } from '../../../src/python/process.ts';
-import { readPython } from '../../../src/python/read-python.ts';
 import { findRuntime } from '../../../src/python/runtime.ts';
 import type { PythonTarget } from '../../../src/python/target.ts';
 import { taskLayouts } from '../../../src/python/task-layouts.ts';
@@ -19,13 +12,14 @@ import { renderMarkdown } from '../../../src/report/render-markdown.ts';
 import { renderText } from '../../../src/report/render-text.ts';
 import type { ReportTask } from '../../../src/report/schema.ts';
 import { analyzeTarget, takeCore } from '../../support/analyze-target.ts';
-import { captureCore } from '../../support/cores.ts';
 import {
   findInterpreter,
   prepareInterpreters,
   pythonVersions,
   requireInterpreter,
 } from '../../support/interpreters.ts';
+import { type OpenedTarget, openTarget } from '../../support/open-target.ts';
+import { pythonPackages } from '../../support/python-packages.ts';
 import { startTaskTarget } from '../../support/task-target.ts';
 
 const versions = pythonVersions.filter(version => version !== '2.7' && version !== '3.6');
@@ -133,14 +127,76 @@ test.each(['3.8', '3.12', '3.14'] as const)(
   },
 );
 
-test('where gevent is loaded, a gap says that greenlets are not read', async () => {
-  const program =
-    'import sys, time, types; sys.modules["gevent.hub"] = types.ModuleType("gevent.hub"); print(1, flush=True); time.sleep(600)';
-  const { path, remove } = await captureCore([requireInterpreter('3.11').path, '-c', program]);
-  const core = await openTarget(path, remove);
-  const { gaps } = core.read();
-  core.close();
-  expect(gaps.map(({ what }) => what)).toContain('greenlets');
+test.each(['3.7', '3.8', '3.10', '3.11', '3.12', '3.14'] as const)(
+  'on CPython %s it is told for whom a task waits: who has a lock, what a group has, which thread works for it',
+  async version => {
+    const interpreter = requireInterpreter(version);
+    await using target = await startTaskTarget('relations', interpreter);
+    const { report, remove } = await analyzeTarget(target, {
+      native: false,
+      ...(interpreter.root !== undefined && { root: interpreter.root }),
+    });
+    remove();
+    const tasks = report.tasks ?? [];
+    // Tasks have names from 3.8 on: before, they are told apart by where they stand.
+    const awaits = (name: string) => {
+      const stack = JSON.stringify(target.tasks.find(task => task.name === name)?.stack);
+      const found = tasks.find(task => JSON.stringify(task.stack) === stack && (task.name ?? name) === name);
+      // Numbers of tasks differ by version, members of a set have no order.
+      return found?.awaits?.replaceAll(/(Task-|child )\d+/g, '$1N');
+    };
+    const expected = relationsOf(version, target.worker);
+    expect(Object.fromEntries(Object.keys(expected).map(name => [name, awaits(name)]))).toEqual(expected);
+    expect(tasks.filter(({ inCycle }) => inCycle === true)).toHaveLength(2);
+    // The thread that works for one of them.
+    expect(report.findings.map(({ class: kind }) => kind)).toEqual(['sleep']);
+    const [first, second] = version === '3.7' ? Array(2).fill('without a name') : ['left first', 'right first'];
+    const circle = new RegExp(
+      `2 tasks wait for each other: "${first}" at takes_both \\(relations\\.py:\\d+\\), "${second}" at takes_both \\(relations\\.py:\\d+\\); 1 more waits for them\\.`,
+    );
+    expect(report.summary).toMatch(circle);
+    expect(renderText(report)).toMatch(circle);
+  },
+);
+
+/** What some tasks of `relations.py` wait for. */
+function relationsOf(version: string, worker = 0): Readonly<Record<string, unknown>> {
+  const hasNames = version !== '3.7';
+  const task = (name: string) => (hasNames ? `task "${name}"` : 'a task');
+  const isInline = version === '3.12' || version === '3.14';
+  return {
+    'left first': `asyncio.Lock.acquire, held by ${task('right first')}`,
+    'right first': `asyncio.Lock.acquire, held by ${task('left first')}`,
+    semaphore: `asyncio.Semaphore.acquire, held by ${task('keeps')}`,
+    waits: `asyncio.wait of 1, not done: ${task('sleeps')}`,
+    shields: `${task('sleeps')}, shielded`,
+    works: `work of an executor, run by thread ${worker}`,
+    notified: 'asyncio.Condition.wait',
+    limits: isInline
+      ? 'asyncio.sleep (3600 s), within asyncio.wait_for (4000 s)'
+      : `asyncio.wait_for (4000 s) for ${task('Task-N')}`,
+    // Nobody is inside a block of the lock that the first of these takes; without names they are told apart by nothing.
+    ...(hasNames && {
+      bare: 'asyncio.Lock.acquire',
+      queued: 'work of an executor, for which it has no thread yet',
+    }),
+    ...(!['3.7', '3.8', '3.10'].includes(version) && {
+      groups: `asyncio.TaskGroup of 2, not done: ${task('child N')}, ${task('child N')}`,
+    }),
+  };
+}
+
+test('the tasks of a loop that is compiled are told with its class and its thread', async () => {
+  const interpreter = requireInterpreter('3.11');
+  const packages = await pythonPackages(interpreter, ['uvloop==0.21.0']);
+  await using target = await startTaskTarget('relations', interpreter, ['uvloop'], packages);
+  const { report, remove } = await analyzeTarget(target, { native: false });
+  remove();
+  const own = report.tasks?.find(({ name }) => name === 'left first');
+  expect(own).toMatchObject({ lwp: target.lwp, loopClass: 'uvloop.Loop' });
+  expect(renderText(report)).toContain(`event loop of thread ${target.lwp} (uvloop.Loop): `);
+  // libuv has the kernel poll for it, by a thread of the process that runs no code of its own.
+  expect(report.findings.map(({ class: kind }) => kind)).toEqual(['sleep']);
 });
 
 test('of very many tasks the first thousand are read, those that stand alike are one line, and the rest is a gap', async () => {
@@ -235,81 +291,12 @@ test.each(versions)('the table of the tasks of CPython %s is what its DWARF says
   return expect(taskLayouts.find(({ minor }) => minor === version)).toEqual(makeTaskLayout(interpreter));
 });
 
-type OpenedTarget = Awaited<ReturnType<typeof openTarget>>;
-
-type Word = readonly [address: bigint, value: bigint];
-
-/** A core opened for the walker alone, which can be given words that are not what the core holds. */
-async function openTarget(path: string, remove: () => void, root?: string) {
-  const core = await openCore(path);
-  const found = readModules(core);
-  const modules = resolveModules(found, indexElfFiles(root === undefined ? [] : [`${root}/usr`]), {
-    localPaths: root === undefined,
-    searched: [],
-  });
-  const memory = withModuleFiles(core.memory, modules);
-  const symbol: PythonTarget['symbol'] = (module, name) => readModuleSymbols(module, memory).find(name)?.address;
-  const target: PythonTarget = { memory, core, modules, symbol };
-  const read = (seen: Memory, also: Partial<PythonTarget> = {}) => {
-    const python = readPython({ ...target, ...also, memory: seen });
-    if (python === undefined) throw new Error('no Python in the core');
-    return python;
-  };
-  return {
-    target,
-    read: (changes: readonly Word[] = []) => read(changed(memory, changes)),
-    readBare: () => read(core.memory, { modules: found }),
-    /** Of each word that is read beyond what finding the interpreters takes. */
-    addresses: () => {
-      const all = wordsOf(memory, seen => readPython({ ...target, memory: seen }));
-      const common = wordsOf(memory, seen => findRuntime({ ...target, memory: seen }));
-      return [...all].filter(word => !common.has(word));
-    },
-    close: () => {
-      memory.close();
-      core.close();
-      remove();
-    },
-  };
-}
-
 function told(tasks: readonly PythonTask[] = []): readonly Partial<PythonTask>[] {
   return tasks.map(({ name, stack, awaits }) => ({
     ...(name !== undefined && { name }),
     stack,
     ...(awaits !== undefined && { awaits }),
   }));
-}
-
-/** Addresses of the words that something reads. */
-function wordsOf(memory: Memory, act: (seen: Memory) => unknown): ReadonlySet<bigint> {
-  const words = new Set<bigint>();
-  act({
-    read: (address, length) => {
-      for (let at = 0; at < Math.min(length, 512); at += 8) words.add((address & ~7n) + BigInt(at));
-      return memory.read(address, length);
-    },
-  });
-  return words;
-}
-
-/** A view of memory in which some words are others. */
-function changed(memory: Memory, words: readonly Word[]): Memory {
-  if (words.length === 0) return memory;
-  return {
-    read: (address, length) => {
-      const bytes = Buffer.from(memory.read(address, length));
-      for (const [at, value] of words) {
-        const word = Buffer.alloc(8);
-        word.writeBigUInt64LE(value);
-        for (const [index, byte] of word.entries()) {
-          const offset = at + BigInt(index) - address;
-          if (offset >= 0n && offset < BigInt(length)) bytes[Number(offset)] = byte;
-        }
-      }
-      return bytes;
-    },
-  };
 }
 
 /** A task's coroutine, and the word of its frame that holds the coroutine that it awaits. */

@@ -11,6 +11,12 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from common import allow_debugger, identify  # noqa: E402
 
 
+def current_lwp():
+    thread = {"function": ""}
+    identify(thread)
+    return thread["lwp"]
+
+
 def silent_server():
     """Port of a server that accepts and says nothing."""
     listener = socket.socket()
@@ -37,18 +43,17 @@ class Named(object):
         self.tasks.append((name, task, coroutine))
         return task
 
-    def report(self):
+    def report(self, **more):
         allow_debugger()
-        main = {"function": "<module>"}
-        identify(main)
         # Whole once the loop stands still: those that run or are ready are told by nobody but the core.
         print(
             json.dumps(
-                {
-                    "pid": os.getpid(),
-                    "lwp": main["lwp"],
-                    "tasks": [{"name": name, "stack": stack_of(coroutine)} for name, _, coroutine in self.tasks],
-                }
+                dict(
+                    more,
+                    pid=os.getpid(),
+                    lwp=current_lwp(),
+                    tasks=[{"name": name, "stack": stack_of(coroutine)} for name, _, coroutine in self.tasks],
+                )
             ),
             flush=True,
         )
