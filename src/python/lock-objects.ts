@@ -10,6 +10,8 @@ export interface LockObject {
   readonly state: LockState;
   /** `get_ident()` of the thread that holds it: only locks that know it have it; 0 is nobody. */
   readonly owner?: bigint;
+  /** Of an import lock: the module that it is of. */
+  readonly module?: string;
   /** From the lock object to its state and its owner. */
   readonly evidence: readonly Evidence[];
 }
@@ -27,11 +29,13 @@ const wrappers: readonly {
   readonly kind: LockKind;
   readonly inner: readonly string[];
   readonly owner: readonly string[];
+  /** Where it keeps the name of its module. */
+  readonly module?: string;
 }[] = [
   // Lib/threading.py: 2.7 mangles the names; 3.x uses this class where C has none.
   { className: '_RLock', kind: 'python-rlock', inner: ['_RLock__block', '_block'], owner: ['_RLock__owner', '_owner'] },
   // Lib/importlib/_bootstrap.py
-  { className: '_ModuleLock', kind: 'import-lock', inner: ['wakeup'], owner: ['owner'] },
+  { className: '_ModuleLock', kind: 'import-lock', inner: ['wakeup'], owner: ['owner'], module: 'name' },
 ];
 
 /** The lock object at an address; undefined for anything else. */
@@ -119,17 +123,36 @@ function wrappedLock(heap: Heap, address: bigint): LockObject | undefined {
   if (lock === undefined) return undefined;
   const held = heap.attribute(address, ...wrapper.owner);
   const owner = held === undefined ? undefined : heap.integer(held);
-  // None is nobody.
-  const named: Evidence = {
-    text: `the ${className} ${formatAddress(address)} says that its owner is the thread ${formatAddress(owner ?? 0n)}`,
-  };
+  const name = wrapper.module === undefined ? undefined : heap.attribute(address, wrapper.module);
+  const module = name === undefined ? undefined : attempt(() => heap.text(name, 256));
+  const named = `the ${className} ${formatAddress(address)}${module === undefined ? '' : `, of the module "${module}",`}`;
   return {
     kind: wrapper.kind,
     address,
     state: lock.state,
+    // None is nobody.
     owner: owner ?? 0n,
-    evidence: [...lock.evidence, named],
+    ...(module !== undefined && { module }),
+    evidence: [
+      ...lock.evidence,
+      owner === undefined || held === undefined
+        ? { text: `${named} says that it has no owner` }
+        : {
+            text: `${named} says that its owner is the thread ${formatAddress(owner)}`,
+            ...digitsOf(heap, held, owner),
+          },
+    ],
   };
+}
+
+/** Where an integer keeps a value of at most 60 bits: the value itself (2.7), or its two digits of 30 bits. */
+function digitsOf(heap: Heap, object: bigint, value: bigint): Pick<Evidence, 'address' | 'value' | 'bytes'> {
+  const { integer } = heap.layout;
+  const isSmall = integer.shape === 'signed-size' && integer.small !== undefined && heap.typeNameOf(object) === 'int';
+  if (!isSmall && value < 1n << 30n) return {};
+  const address = object + BigInt(isSmall && integer.small !== undefined ? integer.small : integer.digits);
+  const kept = attempt(() => heap.pointer(address));
+  return kept === undefined ? {} : { address, value: kept, bytes: 8 };
 }
 
 /** Lib/threading.py, `Condition`; Lib/importlib/_bootstrap.py, `_ModuleLockManager`. */

@@ -1,5 +1,6 @@
 import type { CoreThread } from '../corefile/core.ts';
 import { formatAddress } from '../corefile/memory.ts';
+import { stackedManagers } from './exit-stack.ts';
 import type { LiveFrame } from './frames.ts';
 import { attempt, type BoundMethod, type Heap } from './heap.ts';
 import { awaitedEvidence, type LockObject, lockObjectAt, lockOfManager, takenEvidence } from './lock-objects.ts';
@@ -40,6 +41,7 @@ export function waitedLock(
     // A free lock lets the thread go on: the core shows it just before it wakes.
     confidence: taken === undefined ? 'suspected' : 'proven',
     ...(lock.owner !== undefined && lock.owner !== 0n && { ownerThreadId: lock.owner }),
+    ...(lock.module !== undefined && { module: lock.module }),
     evidence: [awaited, ...path, ...lock.evidence, ...(taken ? [taken] : [])],
   };
 }
@@ -54,31 +56,58 @@ export function heldLocks(heap: Heap, threadId: bigint, frames: readonly LiveFra
     if (released !== undefined) given.add(released);
     for (const { slot, line, evidence } of attempt(() => withBlocks(heap, live)) ?? []) {
       const manager = attempt(() => managerAt(heap, slot));
-      const lock = manager && lockOfManager(heap, manager.address);
-      if (manager === undefined || lock === undefined || given.has(lock.address)) continue;
-      const taken = ownership(heap, lock, threadId);
-      if (taken === undefined) continue;
-      held.push({
-        kind: lock.kind,
-        address: lock.address,
-        frame: index,
-        at: { file: live.frame.file, line },
-        confidence: 'proven',
-        evidence: [evidence, ...manager.evidence, ...lock.evidence, ...taken],
-      });
+      for (const { lock, confidence, path } of manager ? locksOf(heap, manager) : []) {
+        const taken = given.has(lock.address) ? undefined : ownership(heap, lock, threadId);
+        if (taken === undefined) continue;
+        held.push({
+          kind: lock.kind,
+          address: lock.address,
+          frame: index,
+          at: lock.kind === 'import-lock' ? importedAt(frames, index, line) : { file: live.frame.file, line },
+          confidence,
+          evidence: [evidence, ...path, ...lock.evidence, ...taken],
+        });
+      }
     }
   }
   return held;
 }
 
+interface Entered {
+  readonly lock: LockObject;
+  readonly confidence: HeldLock['confidence'];
+  /** From the block to the lock. */
+  readonly path: readonly Evidence[];
+}
+
+/** The lock that a `with` block manages, or those that its ExitStack has entered. */
+function locksOf(heap: Heap, { address, evidence }: Manager): readonly Entered[] {
+  const lock = lockOfManager(heap, address);
+  if (lock !== undefined) return [{ lock, confidence: 'proven', path: evidence }];
+  return (attempt(() => stackedManagers(heap, address)) ?? []).flatMap(manager => {
+    const entered = lockOfManager(heap, manager.address);
+    if (entered === undefined) return [];
+    // Its `push` takes locks in that it has not entered: only one that names its owner is sure.
+    const confidence = entered.owner === undefined ? 'likely' : 'proven';
+    return [{ lock: entered, confidence, path: [...evidence, ...manager.evidence] }];
+  });
+}
+
+/** The statement that imports: importlib, which takes the lock, stands inside it and is no file. */
+function importedAt(frames: readonly LiveFrame[], index: number, line: number): NonNullable<HeldLock['at']> {
+  const importer = frames.slice(index).find(({ frame }) => !frame.file.startsWith('<frozen '))?.frame;
+  const { file, line: own } = importer ?? { file: frames[index]?.frame.file ?? '?', line };
+  return { file, line: own };
+}
+
 /** Address of the word that a thread waits on with futex(2): FUTEX_WAIT, FUTEX_WAIT_BITSET. */
-function awaitedWord({ syscall }: CoreThread): bigint | undefined {
+export function awaitedWord({ syscall }: CoreThread): bigint | undefined {
   const [word, operation] = syscall?.args ?? [];
   if (syscall?.name !== 'futex' || word === undefined || operation === undefined) return undefined;
   return [0n, 9n].includes(operation & 0x7fn) ? word : undefined;
 }
 
-interface Slot {
+export interface Slot {
   readonly address: bigint;
   /** As it is in memory. */
   readonly word: bigint;
@@ -87,7 +116,7 @@ interface Slot {
 }
 
 /** Value stack, then local variables. */
-function slotsOf(heap: Heap, { code, locals, stack }: LiveFrame): readonly Slot[] {
+export function slotsOf(heap: Heap, { code, locals, stack }: LiveFrame): readonly Slot[] {
   const values = Math.min(code.stackSize, slotLimit);
   const variables = Math.min(code.slotCount || (attempt(() => code.slotNames.length) ?? 0), slotLimit);
   return [...slotsAt(heap, stack, values), ...slotsAt(heap, locals, variables)];
@@ -126,13 +155,13 @@ function slotEvidence({ frame }: LiveFrame, { address, word, object }: Slot): Ev
   };
 }
 
-interface Manager {
+export interface Manager {
   readonly address: bigint;
   readonly evidence: readonly Evidence[];
 }
 
 /** The object of a `with` block, from what the block keeps on the value stack. */
-function managerAt(heap: Heap, slot: bigint): Manager | undefined {
+export function managerAt(heap: Heap, slot: bigint): Manager | undefined {
   const { withExit } = heap.layout.opcodes;
   switch (withExit) {
     case 'bound':

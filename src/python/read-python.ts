@@ -1,21 +1,35 @@
 import type { CoreThread } from '../corefile/core.ts';
 import { formatAddress } from '../corefile/memory.ts';
 import { HangarError, messageOf } from '../errors.ts';
+import { runningFutures, waitedObject } from './awaited-objects.ts';
+import { settleAwaited } from './awaited-owners.ts';
 import { FrameReader } from './frames.ts';
 import { readGil } from './gil.ts';
 import { attempt, type Heap } from './heap.ts';
+import { settleImports } from './import-lock.ts';
+import { LocalsReader } from './locals.ts';
 import { heldLocks, waitedLock } from './locks.ts';
+import { forgottenStates, hasUnknownOwner, readLostThreads } from './lost-threads.ts';
 import { settleOwners } from './owners.ts';
+import { PoolReader } from './pools.ts';
 import type { PythonInterpreter, PythonProcess, PythonThread } from './process.ts';
 import { readRequest } from './request.ts';
 import { findRuntime, listThreads, type Runtime } from './runtime.ts';
+import { awaitedSocket } from './socket.ts';
+import { placeOnStacks } from './stack-positions.ts';
+import { readSuspendedWork } from './suspended-work.ts';
 import type { PythonTarget } from './target.ts';
-import { readTasks } from './tasks.ts';
+import { learnValueTypes } from './values.ts';
 
 type Gap = PythonProcess['gaps'][number];
 
+export interface PythonQuestion {
+  /** Whether the variables of frames are shown. */
+  readonly locals?: boolean;
+}
+
 /** CPython's interpreters, threads, frames and locks, straight from memory; undefined when the process has no CPython. */
-export function readPython(target: PythonTarget): PythonProcess | undefined {
+export function readPython(target: PythonTarget, question: PythonQuestion = {}): PythonProcess | undefined {
   const search = findRuntime(target);
   switch (search.status) {
     case 'absent':
@@ -23,7 +37,7 @@ export function readPython(target: PythonTarget): PythonProcess | undefined {
     case 'unfit':
       return unreadable(search.what, search.reasons);
     case 'found':
-      return readRuntime(target, search.runtime);
+      return readRuntime(target, search.runtime, question);
     default:
       return search satisfies never;
   }
@@ -43,33 +57,57 @@ function unreadable(what: string, reasons: readonly string[]): PythonProcess {
   };
 }
 
-function readRuntime(target: PythonTarget, runtime: Runtime): PythonProcess {
+function readRuntime(target: PythonTarget, runtime: Runtime, question: PythonQuestion): PythonProcess {
   const { heap, interpreters } = runtime;
   const gaps: Gap[] = runtime.notes.map(why => ({ what: 'Python layout', why }));
   const reader: Reader = {
     heap,
     gaps,
     frames: new FrameReader(heap),
-    lwps: new Map(target.core.threads.map(thread => [thread.threadPointer, thread])),
+    pools: new PoolReader(heap),
+    ...(question.locals === true && { locals: new LocalsReader(heap) }),
+    // The kernel's own threads for io_uring(7) have a copy of the registers of the thread that made them: it comes first.
+    lwps: new Map(target.core.threads.toReversed().map(thread => [thread.threadPointer, thread])),
   };
   const read = interpreters.map((address, index) =>
     readInterpreter(reader, runtime, address, interpreters.length - 1 - index),
   );
-  const threads = settleOwners(read.flatMap(({ threads: found }) => found));
+  const states = read.flatMap(({ threads: found }) => found);
+  const awaited = settleAwaited(states, id => reader.lwps.has(id));
+  const importing = settleImports(target, heap, reader.frames, awaited);
+  const threads = placeOnStacks(heap, target.core.threads, settleOwners(importing));
   const found = read.map(({ interpreter }) => interpreter);
-  const { tasks, gaps: taskGaps } = readTasks({ heap, frames: reader.frames, interpreters: found, threads });
+  const lost = hasUnknownOwner(threads, target.core.threads)
+    ? guarded(gaps, 'threads that a fork left behind', () => [
+        ...forgottenStates(heap, threads),
+        ...readLostThreads(heap, reader.frames, target, threads),
+      ])
+    : undefined;
+  const pools = reader.pools.pools();
+  const { tasks, gaps: taskGaps } = readSuspendedWork({
+    ...reader,
+    target,
+    ...(runtime.structure !== undefined && { structure: runtime.structure }),
+    interpreters: found,
+    threads,
+  });
   return {
     version: runtime.version ?? heap.layout.minor,
     interpreters: found,
     threads,
+    ...(lost && lost.length > 0 && { lost }),
     ...(tasks.length > 0 && { tasks }),
-    gaps: [...gaps, ...taskGaps],
+    ...(pools.length > 0 && { pools }),
+    gaps: [...gaps, ...taskGaps, ...(reader.locals?.gaps ?? [])],
   };
 }
 
 interface Reader {
   readonly heap: Heap;
   readonly frames: FrameReader;
+  readonly pools: PoolReader;
+  /** Absent where variables were not asked for. */
+  readonly locals?: LocalsReader;
   /** Threads of the core by thread pointer. */
   readonly lwps: ReadonlyMap<bigint | undefined, CoreThread>;
   readonly gaps: Gap[];
@@ -85,34 +123,56 @@ function readInterpreter(reader: Reader, runtime: Runtime, address: bigint, posi
     ...(gil?.holder !== undefined && { gilHolder: gil.holder }),
     ...(gil?.condition !== undefined && { gilCondition: gil.condition }),
     ...(gil?.mutex !== undefined && { gilMutex: gil.mutex }),
+    ...(gil?.own !== undefined && { gilOwn: gil.own }),
+    ...(gil?.dropRequested !== undefined && { gilDropRequested: gil.dropRequested }),
+    ...(gil?.breaker !== undefined && { evalBreaker: gil.breaker }),
+    ...(gil && { gilEvidence: gil.evidence }),
   };
+  if (reader.locals !== undefined) learnValueTypes(heap, address);
   const list = listThreads(heap, address);
   note(gaps, `threads of interpreter ${id}`, list.stopped);
+  // The newest comes first: an older one of the same thread was left by a fork (2.7), after which pthread_t are used again.
+  const seen = new Set<bigint>();
   const threads = list.threads.map(state =>
-    guarded(gaps, `thread state ${formatAddress(state)}`, () => readThread(reader, state, interpreter)),
+    guarded(gaps, `thread state ${formatAddress(state)}`, () => readThread(reader, state, interpreter, seen)),
   );
   return { interpreter, threads: threads.filter(thread => thread !== undefined) };
 }
 
-function readThread({ heap, frames, lwps, gaps }: Reader, state: bigint, interpreter: PythonInterpreter): PythonThread {
+function readThread(
+  { heap, frames, pools, locals, lwps, gaps }: Reader,
+  state: bigint,
+  interpreter: PythonInterpreter,
+  seen: Set<bigint>,
+): PythonThread {
   const threadId = heap.pointer(state + BigInt(heap.layout.thread.threadId));
-  const core = lwps.get(threadId);
+  const core = seen.has(threadId) ? undefined : lwps.get(threadId);
+  seen.add(threadId);
   const name = core ? `thread ${core.lwp}` : `thread state ${formatAddress(state)}`;
   const { frames: live, stopped } = frames.walk(state);
   note(gaps, `Python frames of ${name}`, stopped);
-  const waits = guarded(gaps, `lock that ${name} waits for`, () => waitedLock(heap, core, live));
+  if (core) pools.note(core.lwp, live);
+  const waits = guarded(
+    gaps,
+    `lock that ${name} waits for`,
+    () => waitedObject(heap, core, live, interpreter.address) ?? waitedLock(heap, core, live),
+  );
+  const runs = guarded(gaps, `futures that ${name} works on`, () => runningFutures(heap, live)) ?? [];
   const holds = guarded(gaps, `locks that ${name} holds`, () => heldLocks(heap, threadId, live));
   const request = guarded(gaps, `request of ${name}`, () => readRequest(heap, live));
+  const socket = guarded(gaps, `socket of ${name}`, () => awaitedSocket(heap, core, live, interpreter.address));
   return {
     address: state,
     interpreter: interpreter.id,
     threadId,
     ...(core && { lwp: core.lwp }),
     holdsGil: interpreter.gilHolder === state,
-    frames: live.map(({ frame }) => frame),
+    frames: live.map(({ frame, ...slots }) => (locals ? { ...frame, locals: locals.read(slots) } : frame)),
     ...(waits && { waits }),
     holds: holds ?? [],
+    ...(runs.length > 0 && { runs }),
     ...(request && { request }),
+    ...(socket && { socket }),
   };
 }
 

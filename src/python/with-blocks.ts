@@ -14,16 +14,22 @@ export interface WithBlock {
   readonly evidence: Evidence;
 }
 
+/** What of a frame tells of its blocks. */
+export type BlockFrame = Omit<LiveFrame, 'frame'> & {
+  readonly frame: Pick<LiveFrame['frame'], 'address' | 'function'>;
+};
+
 /**
  * The `with` blocks whose body a frame executes, innermost first. A block counts from the moment its `__enter__` has
  * returned to the one before its `__exit__` is called: a stale slot of a block that was left is never among them.
+ * @param enterAsync the instruction that enters an `async with`, for those too where the instruction tells
  * @throws HangarError when code or frame are damaged
  */
-export function withBlocks(heap: Heap, frame: LiveFrame): readonly WithBlock[] {
+export function withBlocks(heap: Heap, frame: BlockFrame, enterAsync?: number): readonly WithBlock[] {
   const { frame: layout } = heap.layout;
   switch (layout.shape) {
     case 'frame-object':
-      return byBlockStack(heap, frame, layout);
+      return byBlockStack(heap, frame, layout, enterAsync);
     case 'interpreter-frame':
       return byExceptionTable(heap, frame, layout);
     default:
@@ -34,12 +40,13 @@ export function withBlocks(heap: Heap, frame: LiveFrame): readonly WithBlock[] {
 /** `f_blockstack` (Include/frameobject.h up to 3.10): a `with` pushes its level above the bound `__exit__`. */
 function byBlockStack(
   heap: Heap,
-  { frame, code, stack }: LiveFrame,
+  { frame, code, stack }: BlockFrame,
   { blockCount, blocks, block, maximumBlocks, instructionUnit }: Extract<FrameLayout, { shape: 'frame-object' }>,
+  enterAsync: number | undefined,
 ): readonly WithBlock[] {
   const count = Math.min(Math.max(heap.int(frame.address + BigInt(blockCount)), 0), maximumBlocks);
   if (count === 0) return [];
-  const entered = enteringInstructions(heap, code.bytecode, instructionUnit);
+  const entered = enteringInstructions(heap, code.bytecode, instructionUnit, enterAsync);
   const found: WithBlock[] = [];
   for (let index = count - 1; index >= 0; index--) {
     const at = frame.address + BigInt(blocks + index * block.size);
@@ -66,7 +73,7 @@ function byBlockStack(
 /** `co_exceptiontable` (3.11): which handlers are active at an instruction, and how deep the stack is then. */
 function byExceptionTable(
   heap: Heap,
-  { frame, code, stack, instruction }: LiveFrame,
+  { frame, code, stack, instruction }: BlockFrame,
   layout: Extract<FrameLayout, { shape: 'interpreter-frame' }>,
 ): readonly WithBlock[] {
   const { opcodes } = heap.layout;
@@ -94,7 +101,12 @@ function byExceptionTable(
 }
 
 /** Offset of a `with` block's handler → offset of the instruction that enters the block. */
-function enteringInstructions(heap: Heap, bytecode: Buffer, jumpUnit: number): ReadonlyMap<number, number> {
+function enteringInstructions(
+  heap: Heap,
+  bytecode: Buffer,
+  jumpUnit: number,
+  enterAsync: number | undefined,
+): ReadonlyMap<number, number> {
   const { encoding, haveArgument, extendedArgument, enterWith } = heap.layout.opcodes;
   const found = new Map<number, number>();
   let extended = 0;
@@ -104,7 +116,7 @@ function enteringInstructions(heap: Heap, bytecode: Buffer, jumpUnit: number): R
     if (at + size > bytecode.length) break;
     const argument = size === 3 ? bytecode.readUInt16LE(at + 1) : size === 2 ? bytecode.readUInt8(at + 1) : 0;
     const whole = extended + argument;
-    if (opcode === enterWith) found.set(at + size + whole * jumpUnit, at);
+    if (opcode === enterWith || opcode === enterAsync) found.set(at + size + whole * jumpUnit, at);
     extended = opcode === extendedArgument ? (whole * (encoding === 'word' ? 256 : 65_536)) % 2 ** 32 : 0;
     at += size;
   }

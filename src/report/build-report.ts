@@ -1,6 +1,7 @@
 import type { Module } from '../corefile/module.ts';
 import type { Verdict } from '../verdict/judge.ts';
 import { reportFinding } from './finding.ts';
+import { reportInterpreter } from './interpreter.ts';
 import type { Report } from './schema.ts';
 import { summaryOf } from './summary.ts';
 import { reportTask } from './task.ts';
@@ -38,10 +39,17 @@ export function buildReport(input: ReportInput): Report {
   const threads = verdict.threads.map(thread => reportThread(thread, { ...(sources && { sources }), showQuery }));
   const findings = verdict.findings.map(reportFinding);
   const gaps = [...verdict.gaps, ...(input.gaps ?? [])];
+  const tasks = verdict.tasks?.map(task => reportTask(task, showQuery));
   return {
     schema: 'hangar.report/1',
     case: input.case,
-    summary: summaryOf({ findings, threads, gaps, ...(input.notice !== undefined && { notice: input.notice }) }),
+    summary: summaryOf({
+      findings,
+      threads,
+      gaps,
+      tasks: tasks ?? [],
+      ...(input.notice !== undefined && { notice: input.notice }),
+    }),
     ...(input.notice !== undefined && { notice: input.notice }),
     host: input.host,
     process: input.process,
@@ -50,7 +58,8 @@ export function buildReport(input: ReportInput): Report {
     ...(input.recovery && { recovery: input.recovery }),
     findings,
     threads,
-    ...(verdict.tasks && { tasks: verdict.tasks.map(reportTask) }),
+    ...(verdict.interpreters && { interpreters: verdict.interpreters.map(reportInterpreter) }),
+    ...(tasks && { tasks }),
     modules: (input.modules ?? []).map(module => reportModule(module, input.packages ?? {})),
     gaps,
     timings: [...(input.timings ?? [])],

@@ -1,3 +1,5 @@
+import { awaitedGils, gilWaiters } from './interpreter.ts';
+import { localVariables } from './local-variables.ts';
 import type { Report, ReportFinding, ReportThread } from './schema.ts';
 import { label } from './summary.ts';
 import { suspendedWork } from './suspended-work.ts';
@@ -29,9 +31,10 @@ export function outlineOf(report: Report): Outline {
       { kind: 'paragraph', text: subjectOf(report) },
       ...list(candidatesOf(report)),
       ...report.findings.map((finding, index) => findingSection(report, finding, index + 1)),
-      ...section('Who waits for whom', list(waitsOf(report))),
+      ...section('Who waits for whom', list([...awaitedGils(report), ...waitsOf(report)])),
       ...section('Threads', [...list(threadCounts(report)), ...report.threads.map(threadDetail)]),
       ...suspendedWork(report),
+      ...localVariables(report),
       ...section('Not read', list(gapsOf(report))),
       {
         kind: 'folded',
@@ -137,6 +140,7 @@ export function waitText({
   fd,
   syscall,
   timeoutSeconds,
+  socketTimeoutSeconds,
   confidence,
 }: NonNullable<ReportThread['waits']>): string {
   const isCall = kind === 'io' || kind === 'child' || kind === 'unknown';
@@ -145,6 +149,7 @@ export function waitText({
     ...(address === undefined ? [] : [address]),
     ...(peer === undefined ? [] : [`peer ${peer}`]),
     ...(timeoutSeconds === undefined ? [] : [`for up to ${tidy(timeoutSeconds)} s`]),
+    ...(socketTimeoutSeconds === null ? ['through a socket without time-out'] : []),
     ...(confidence === 'proven' ? [] : [`(${confidence})`]),
   ].join(' ');
 }
@@ -152,29 +157,28 @@ export function waitText({
 /** Place of the innermost frame that is not the standard library's, else of the innermost. */
 function placeOf({ python, native, name }: ReportThread): string {
   const frame =
-    python.find(({ file }) => !/\/lib(?:64)?\/python\d\.\d+\/(?!(?:site|dist)-packages)/.test(file)) ?? python[0];
+    python.find(({ file }) => !/\/lib(?:64)?\/python\d\.\d+t?\/(?!(?:site|dist)-packages)/.test(file)) ?? python[0];
   if (frame !== undefined)
     return `${frame.function} (${frame.file.slice(frame.file.lastIndexOf('/') + 1)}:${frame.line})`;
   return native.find(({ function: called }) => called !== undefined)?.function ?? name ?? 'thread';
 }
 
-function threadCounts({ threads }: Report): readonly string[] {
+function threadCounts({ threads, interpreters }: Report): readonly string[] {
   const roles = (['application', 'idle', 'runtime'] as const).flatMap(role => {
     const count = threads.filter(thread => thread.role === role).length;
     return count === 0 ? [] : [`${count} ${role}`];
   });
-  const holder = threads.find(({ gil }) => gil === 'holds');
-  const waiters = threads.filter(({ gil }) => gil === 'waits').length;
+  const holders = threads.filter(({ gil }) => gil === 'holds');
   const idle = threads.filter(({ role }) => role === 'idle');
   const kinds = new Map<string, number>();
   for (const { waits } of idle) kinds.set(waits?.kind ?? 'nothing', (kinds.get(waits?.kind ?? 'nothing') ?? 0) + 1);
   return [
     `${threads.length} threads: ${roles.join(', ')}`,
-    ...(holder === undefined
-      ? []
-      : [
-          `the GIL is held by thread ${holder.lwp} ${placeOf(holder)}${waiters === 0 ? '' : `; ${waiters} ${waiters === 1 ? 'waits' : 'wait'} for it`}`,
-        ]),
+    ...holders.map(holder => {
+      const waiters = gilWaiters({ threads, interpreters }, holder.lwp);
+      const waiting = waiters === 0 ? '' : `; ${waiters} ${waiters === 1 ? 'waits' : 'wait'} for it`;
+      return `${holders.length === 1 ? 'the' : 'a'} GIL is held by thread ${holder.lwp} ${placeOf(holder)}${waiting}`;
+    }),
     ...(idle.length === 0 ? [] : [`idle: ${[...kinds].map(([kind, count]) => `${count} in ${kind}`).join(', ')}`]),
   ];
 }

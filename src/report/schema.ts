@@ -44,6 +44,12 @@ const sourceSchema = z.looseObject({
   status: z.enum(['as-run', 'changed-since', 'given', 'absent']),
 });
 
+const localsSchema = z
+  .array(z.looseObject({ name: z.string(), value: z.string(), argument: z.boolean().optional() }))
+  .describe('arguments and variables as short texts without secrets; only where they were asked for');
+
+const requestSchema = z.looseObject({ method: z.string(), path: z.string() });
+
 const threadSchema = z.looseObject({
   lwp,
   nsPid: z.int().optional(),
@@ -59,6 +65,7 @@ const threadSchema = z.looseObject({
       line: z.int(),
       interpreter: z.number(),
       source: sourceSchema.optional(),
+      locals: localsSchema.optional(),
     }),
   ),
   native: z.array(
@@ -92,11 +99,13 @@ const threadSchema = z.looseObject({
       ]),
       address: address.optional(),
       owner: lwp.optional(),
+      module: z.string().optional().describe('whose import it waits for'),
       confidence,
       peer: z.string().optional(),
       fd: z.int().optional(),
       syscall: z.string().optional(),
       timeoutSeconds: seconds.optional(),
+      socketTimeoutSeconds: seconds.nullable().optional().describe('of the Python socket that it waits on; null: none'),
     })
     .optional(),
   holds: z.array(
@@ -106,7 +115,7 @@ const threadSchema = z.looseObject({
       at: z.looseObject({ file: z.string(), line: z.int() }).optional(),
     }),
   ),
-  request: z.looseObject({ method: z.string(), path: z.string() }).optional(),
+  request: requestSchema.optional(),
 });
 
 export const reportSchema = z.looseObject({
@@ -158,21 +167,58 @@ export const reportSchema = z.looseObject({
     .optional(),
   findings: z.array(findingSchema).describe('most severe first; empty when nothing hangs'),
   threads: z.array(threadSchema).describe('every LWP of the core'),
+  interpreters: z
+    .array(
+      z.looseObject({
+        id: z.int().describe('0 is the main interpreter'),
+        gil: z
+          .looseObject({
+            holder: lwp.optional().describe('absent: nobody'),
+            waiters: z.array(lwp).describe('of all interpreters that share it'),
+            dropRequested: z.boolean().optional().describe('whether its holder is asked to give it up'),
+            evalBreaker: z
+              .boolean()
+              .optional()
+              .describe("whether the holder's byte code is asked to stop for anything"),
+            own: z.boolean().optional().describe("whether it is this interpreter's alone; absent before 3.12"),
+          })
+          .optional(),
+        threads: z.array(lwp).describe('with a thread state in it'),
+      }),
+    )
+    .optional(),
   tasks: z
     .array(
       z.looseObject({
         kind: z.enum(['asyncio', 'greenlet']),
         name: z.string().optional(),
         lwp: lwp.optional().describe('of the thread that runs its event loop'),
-        loop: address.optional().describe('address of its event loop'),
+        loop: address
+          .optional()
+          .describe('address of its event loop; of a greenlet: of the hub, or of the main greenlet of its thread'),
         state: z
           .enum(['running', 'waiting', 'ready'])
           .optional()
           .describe('running: a thread executes it now; ready: it waits for nothing but its turn'),
         stack: z
-          .array(z.looseObject({ function: z.string(), file: z.string(), line: z.int() }))
+          .array(
+            z.looseObject({
+              function: z.string(),
+              file: z.string(),
+              line: z.int(),
+              locals: localsSchema.optional(),
+            }),
+          )
           .describe('innermost first'),
         awaits: z.string().optional(),
+        address: address.optional().describe('of the task object, or greenlet'),
+        loopClass: z.string().optional().describe('class of the event loop'),
+        waitsFor: z
+          .array(address)
+          .optional()
+          .describe('addresses of the tasks that have to end, or to release what it waits for'),
+        inCycle: z.boolean().optional().describe('it is one of some that wait for each other'),
+        request: requestSchema.optional(),
       }),
     )
     .optional()
@@ -195,6 +241,7 @@ export const reportSchema = z.looseObject({
 export type Report = z.infer<typeof reportSchema>;
 export type ReportFinding = Report['findings'][number];
 export type ReportThread = Report['threads'][number];
+export type ReportLocals = z.infer<typeof localsSchema>;
 export type ReportTask = NonNullable<Report['tasks']>[number];
 
 /** JSON Schema of a report (draft 2020-12). */

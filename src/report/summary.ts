@@ -1,27 +1,37 @@
-import type { Report, ReportFinding, ReportThread } from './schema.ts';
+import type { Report, ReportFinding, ReportTask, ReportThread } from './schema.ts';
+import { waitForEachOther } from './suspended-work.ts';
 
 export interface SummaryInput {
   readonly findings: Report['findings'];
   readonly threads: Report['threads'];
   readonly gaps: Report['gaps'];
+  readonly tasks?: readonly ReportTask[];
   readonly notice?: string;
 }
 
 /** The report's first line: notice, cause, place, source text, request; or that nothing hangs. */
-export function summaryOf({ findings, threads, gaps, notice }: SummaryInput): string {
+export function summaryOf({ findings, threads, gaps, tasks = [], notice }: SummaryInput): string {
   const [first] = findings;
-  const cause = first === undefined ? noCause(threads, gaps) : causeOf(first, findings.length - 1, threads);
-  return notice === undefined ? cause : `${notice} ${cause}`;
+  const cause = first === undefined ? noCause(threads, gaps, tasks) : causeOf(first, findings.length - 1, threads);
+  const circle = first === undefined ? undefined : waitForEachOther(tasks);
+  return [notice, cause, circle && `And ${circle}.`].filter(part => part !== undefined).join(' ');
 }
 
 /** Whose frames were not read may hang all the same. */
-function noCause(threads: readonly ReportThread[], gaps: Report['gaps']): string {
+function noCause(threads: readonly ReportThread[], gaps: Report['gaps'], tasks: readonly ReportTask[]): string {
+  if (gaps.some(({ what }) => what === coreGap))
+    return `No cause was found: no core was to be had, and what /proc says of ${threads.length} threads names none.`;
   const unread = gaps.filter(({ what }) => what.startsWith(framesGap)).length;
   if (unread > 0)
     return `No cause was found, but of ${unread} of ${threads.length} threads the Python frames could not be read: take the core again.`;
+  const circle = waitForEachOther(tasks);
+  if (circle !== undefined) return `No thread hangs, but ${circle}.`;
   const idle = threads.filter(({ role }) => role === 'idle').length;
   return `Nothing hangs: ${threads.length} ${threads.length === 1 ? 'thread' : 'threads'}, ${idle} of them idle, and no cause found.`;
 }
+
+/** The gap of an analysis of the evidence alone (src/analyze.ts). */
+const coreGap = 'core';
 
 /** How a gap begins that says that the frames of a thread broke off (src/python). */
 const framesGap = 'Python frames of ';

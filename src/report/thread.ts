@@ -46,9 +46,16 @@ export function reportThread(thread: JudgedThread, { sources, showQuery }: Threa
 }
 
 function reportFrame(frame: JudgedFrame, sources: SourceLookup | undefined): ReportThread['python'][number] {
-  const { function: name, file, line, interpreter } = frame;
+  const { function: name, file, line, interpreter, locals } = frame;
   const source = sources && sourceAround(frame, sources);
-  return { function: name, file, line, interpreter, ...(source && { source }) };
+  return {
+    function: name,
+    file,
+    line,
+    interpreter,
+    ...(source && { source }),
+    ...(locals && { locals: locals.map(local => ({ ...local })) }),
+  };
 }
 
 const linesBefore = 2;
@@ -65,20 +72,26 @@ function sourceAround({ file, line }: JudgedFrame, sources: SourceLookup): Repor
 }
 
 function reportWait(waits: NonNullable<JudgedThread['waits']>): NonNullable<ReportThread['waits']> {
-  const { kind, address, owner, confidence, peer, fd, syscall, timeoutSeconds } = waits;
+  const { kind, address, owner, module, confidence, peer, fd, syscall, timeoutSeconds, socketTimeoutSeconds } = waits;
   return {
     kind,
     ...(address !== undefined && { address: formatAddress(address) }),
     ...(owner !== undefined && { owner }),
+    ...(module !== undefined && { module }),
     confidence,
     ...(peer !== undefined && { peer }),
     ...(fd !== undefined && { fd }),
     ...(syscall !== undefined && { syscall }),
     ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+    ...(socketTimeoutSeconds !== undefined && { socketTimeoutSeconds }),
   };
 }
 
-function reportRequest(request: NonNullable<JudgedThread['request']>, showQuery: boolean): ReportThread['request'] {
+/** A request as the report has it: its query only where that was asked for. */
+export function reportRequest(
+  request: NonNullable<JudgedThread['request']>,
+  showQuery: boolean,
+): NonNullable<ReportThread['request']> {
   const { method, path, query } = request;
   const bare = path.replace(/[?#].*$/s, '');
   return { method, path: showQuery && query !== undefined && query !== '' ? `${bare}?${query}` : bare };

@@ -31,29 +31,6 @@ export function knownWait(frames: readonly JudgedFrame[]): WaitKind | undefined 
   return matches.sort((a, b) => b.frames.length - a.frames.length)[0]?.kind;
 }
 
-/** Functions in which a thread waits for work, wherever it is called from; same form as above. */
-const workLoops: ReadonlySet<string> = new Set([
-  'selectors.py:select',
-  'socketserver.py:serve_forever',
-  'socketserver.py:_eintr_retry',
-  'server.py:handle_one_request',
-  'basehttpserver.py:handle_one_request',
-  'asyncore.py:poll',
-  'asyncore.py:poll2',
-  'thread.py:_worker',
-  'process.py:_process_worker',
-  'pool.py:worker',
-  'pool.py:_handle_results',
-  'pool.py:_handle_tasks',
-  'pool.py:_handle_workers',
-  'sched.py:run',
-]);
-
-/** Whether standard library frames inside the service's own code are a loop that waits for work. */
-export function isWorkLoop(frames: readonly JudgedFrame[]): boolean {
-  return libraryNames(frames).some(name => workLoops.has(name));
-}
-
 /** The innermost frames as far as they are the standard library's. */
 function libraryNames(frames: readonly JudgedFrame[]): readonly string[] {
   const end = frames.findIndex(({ origin }) => origin !== 'stdlib');
