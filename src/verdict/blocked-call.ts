@@ -12,6 +12,10 @@ export interface BlockedCall {
   readonly timeoutSeconds?: number;
   /** It ends by itself; the length may be unknown. */
   readonly limited: boolean;
+  /** The only child process that it waits for. */
+  readonly pid?: number;
+  /** A futex that other processes can wake it by, as far as its operation says. */
+  readonly shared?: boolean;
   /** How many descriptors it watches, for poll and select. */
   readonly watched?: number;
   readonly evidence: readonly Evidence[];
@@ -77,16 +81,29 @@ export function blockedCall(syscall: Syscall, memory?: Memory): BlockedCall {
     case 'clock_nanosleep':
       return timed('sleep', args[1] === 1n ? deadline(memory, args[2] ?? 0n) : timespec(memory, args[2]));
     case 'wait4':
+      return child(Number(BigInt.asIntN(32, first)));
     case 'waitid':
-      return made({ kind: 'child', limited: false });
+      // P_PID (waitid(2))
+      return child(first === 1n ? Number(BigInt.asIntN(32, args[1] ?? 0n)) : -1);
     case 'pause':
     case 'rt_sigsuspend':
     case 'rt_sigtimedwait':
       return made({ kind: 'signal', limited: false });
     case 'futex':
-      return made({ kind: 'futex', address: first, ...futexTimeout(memory, args) });
+      return made({
+        kind: 'futex',
+        address: first,
+        ...futexTimeout(memory, args),
+        ...(((args[1] ?? 0n) & futexPrivate) === 0n && { shared: true }),
+      });
     default:
       return made({ kind: 'other', limited: false });
+  }
+
+  /** @param pid below 1: any child, or any of a group */
+  function child(pid: number): BlockedCall {
+    if (pid < 1) return made({ kind: 'child', limited: false });
+    return made({ kind: 'child', limited: false, pid }, [{ text: `waits for the child process ${pid}` }]);
   }
 
   function polled(timeout: Timeout): BlockedCall {
@@ -95,6 +112,9 @@ export function blockedCall(syscall: Syscall, memory?: Memory): BlockedCall {
     return timed(watched === 0 ? 'sleep' : 'io', timeout, { watched, ...(fd !== undefined && { fd }) });
   }
 }
+
+/** FUTEX_PRIVATE_FLAG (futex(2)): no other process can wake it. */
+const futexPrivate = 128n;
 
 function milliseconds(argument = 0n): Timeout {
   const value = Number(BigInt.asIntN(32, argument));

@@ -1,12 +1,14 @@
 import type { CoreThread } from '../corefile/core.ts';
-import { type Memory, readI32, readU32 } from '../corefile/memory.ts';
+import type { Memory } from '../corefile/memory.ts';
 import type { Descriptor } from '../host/evidence.ts';
 import type { NativeFrame } from '../native/stacks.ts';
-import type { Evidence, PythonInterpreter, PythonThread } from '../python/process.ts';
-import { attempt, type BlockedCall, blockedCall } from './blocked-call.ts';
+import type { PythonInterpreter, PythonThread, PythonWait } from '../python/process.ts';
+import { type BlockedCall, blockedCall } from './blocked-call.ts';
+import { gilEvidence, isGilAddress } from './gil.ts';
 import { knownWait } from './known-waits.ts';
+import { type AwaitedMutex, awaitedMutex } from './mutex.ts';
 import { waitsForGil, waitsForMutex } from './native-names.ts';
-import type { Confidence, JudgedFrame, Wait } from './thread.ts';
+import type { Confidence, JudgedFrame, Orphan, Wait } from './thread.ts';
 
 /** All that is known of one thread when its wait is judged. */
 export interface WaitQuestion {
@@ -17,14 +19,18 @@ export interface WaitQuestion {
   readonly pythonVersion: string;
   readonly memory?: Memory;
   readonly descriptors: readonly Descriptor[];
-  /** Of the thread's interpreter. */
+  /** The one whose GIL it waits for, if it waits for one; else the thread's own. */
   readonly interpreter?: PythonInterpreter;
-  /** LWP of the thread that holds the interpreter's GIL. */
+  /** LWP of the thread that holds that GIL. */
   readonly gilHolder?: number;
   /** LWP by its thread id inside the process's PID namespace, or by itself. */
   readonly lwpOf: (id: number) => number | undefined;
   /** Who holds a lock object: by `rlock_owner`, or by a `with` block. */
   readonly ownerOf: (address: bigint, ownerThreadId?: bigint) => Owner | undefined;
+  /** That a lock's owner does not exist; absent: it was not looked for. */
+  readonly orphanOf?: (waits: PythonWait) => Orphan | undefined;
+  /** Whether every thread of the process is known by the id that it has there: a mutex owner that is none does not exist. */
+  readonly knowsAllIds?: () => boolean;
 }
 
 export interface Owner {
@@ -35,7 +41,7 @@ export interface Owner {
 /** What a thread waits for; undefined while it executes. The surest source decides: debugger, then Python, then the system call. */
 export function describeWait(question: WaitQuestion): Wait | undefined {
   const { core, memory } = question;
-  if (core.syscall === undefined) return undefined;
+  if (core.syscall === undefined) return betweenGilWaits(question);
   const call = blockedCall(core.syscall, memory);
   return gilWait(question, call) ?? libraryWait(question, call) ?? lockWait(question, call) ?? callWait(question, call);
 }
@@ -43,9 +49,11 @@ export function describeWait(question: WaitQuestion): Wait | undefined {
 /** The GIL, when the native stack or the futex's address says so. */
 function gilWait(question: WaitQuestion, call: BlockedCall): Wait | undefined {
   const { core, python, native, interpreter, gilHolder } = question;
-  if (python === undefined || python.holdsGil || call.kind !== 'futex' || call.address === undefined) return undefined;
-  const byStack = waitsForGil(native, question.pythonVersion);
+  if (python === undefined || call.kind !== 'futex' || call.address === undefined) return undefined;
   const byAddress = isGilAddress(interpreter, call.address);
+  // Who has one interpreter's may wait for another's.
+  if (gilHolder === core.lwp || (python.holdsGil && !byAddress)) return undefined;
+  const byStack = waitsForGil(native, question.pythonVersion);
   const byRest = native.length === 0 && !byAddress && isGilByExclusion(question, call);
   if (!byStack && !byAddress && !byRest) return undefined;
   return {
@@ -58,11 +66,18 @@ function gilWait(question: WaitQuestion, call: BlockedCall): Wait | undefined {
   };
 }
 
-function isGilAddress(interpreter: PythonInterpreter | undefined, address: bigint): boolean {
-  const within = (start: bigint | undefined, bytes: bigint) =>
-    start !== undefined && address >= start && address < start + bytes;
-  // sizeof(pthread_cond_t), sizeof(pthread_mutex_t): glibc, x86-64 and AArch64.
-  return within(interpreter?.gilCondition, 48n) || within(interpreter?.gilMutex, 48n);
+/** From 3.2 on who waits for the GIL asks again after each switch interval, and may be dumped on its way round. */
+function betweenGilWaits(question: WaitQuestion): Wait | undefined {
+  const { core, python, native, pythonVersion, memory, interpreter, gilHolder } = question;
+  if (core.expired !== undefined) return gilWait(question, blockedCall(core.expired, memory));
+  if (python === undefined || python.holdsGil || gilHolder === core.lwp || !waitsForGil(native, pythonVersion))
+    return undefined;
+  return {
+    kind: 'gil',
+    confidence: 'proven',
+    ...(gilHolder !== undefined && { owner: gilHolder }),
+    evidence: [{ text: 'its native stack is inside the function that takes the GIL' }, ...gilEvidence(interpreter)],
+  };
 }
 
 /** Without a native stack: a thread in Python code that waits for a futex which is no lock, while another one runs Python. */
@@ -72,38 +87,53 @@ function isGilByExclusion(question: WaitQuestion, call: BlockedCall): boolean {
   if (gilHolder === undefined || gilHolder === core.lwp || frames.length === 0) return false;
   // From 3.2 on a waiter asks again after each switch interval, so that its futex has a limit.
   if (!question.pythonVersion.startsWith('2.') && !call.limited) return false;
-  return python?.waits === undefined && knownWait(frames) === undefined && mutexOwner(question, call) === undefined;
+  return python?.waits === undefined && knownWait(frames) === undefined && mutexOf(question) === undefined;
 }
 
-function gilEvidence(interpreter: PythonInterpreter | undefined): readonly Evidence[] {
-  return interpreter?.gilHolder === undefined
-    ? []
-    : [{ text: `the GIL is held by the thread state at 0x${interpreter.gilHolder.toString(16)}` }];
-}
-
-/** A waiting function of the standard library: its inner lock is an accident of how it is made. */
-function libraryWait({ frames, python }: WaitQuestion, call: BlockedCall): Wait | undefined {
+/** A waiting function of the standard library: the object that it waits for, else what its name alone says. */
+function libraryWait(question: WaitQuestion, call: BlockedCall): Wait | undefined {
+  const { frames, python } = question;
+  if (call.kind !== 'futex' && call.kind !== 'sleep') return undefined;
+  if (python?.waits !== undefined)
+    return isLockWait(python.waits) ? undefined : objectWait(question, python.waits, call);
   const kind = knownWait(frames);
-  if (kind === undefined || (call.kind !== 'futex' && call.kind !== 'sleep')) return undefined;
-  return {
-    kind,
-    ...(python?.waits !== undefined && { address: python.waits.address }),
-    confidence: 'proven',
-    syscall: call.name,
-    ...limits(call),
-    evidence: [...call.evidence, ...(python?.waits?.evidence ?? [])],
-  };
+  return kind && { kind, confidence: 'likely', syscall: call.name, ...limits(call), evidence: call.evidence };
 }
 
-function lockWait({ python, ownerOf }: WaitQuestion, call: BlockedCall): Wait | undefined {
-  const waits = python?.waits;
-  if (waits === undefined || call.kind !== 'futex') return undefined;
-  const owner = ownerOf(waits.address, waits.ownerThreadId);
+function isLockWait({ kind }: PythonWait): boolean {
+  return kind === 'python-lock' || kind === 'python-rlock' || kind === 'import-lock' || kind === 'mp-lock';
+}
+
+/** What somebody has to notify, set, release, fill, empty or end. */
+function objectWait({ ownerOf }: WaitQuestion, waits: PythonWait, call: BlockedCall): Wait {
+  const { ownerThreadId, ownerAbsent, timeoutSeconds } = waits;
+  const owner = ownerThreadId === undefined || ownerAbsent ? undefined : ownerOf(waits.address, ownerThreadId);
   return {
     kind: waits.kind,
     address: waits.address,
     confidence: waits.confidence,
-    ...(owner && { owner: owner.lwp, ownerConfidence: owner.confidence }),
+    ...(owner && { owner: owner.lwp, ownerConfidence: waits.ownerConfidence ?? owner.confidence }),
+    ...(ownerAbsent === true && { ownerAbsent }),
+    syscall: call.name,
+    ...limits(call),
+    ...(call.limited && timeoutSeconds !== undefined && { timeoutSeconds }),
+    evidence: [...call.evidence, ...waits.evidence],
+  };
+}
+
+function lockWait({ python, ownerOf, orphanOf }: WaitQuestion, call: BlockedCall): Wait | undefined {
+  const waits = python?.waits;
+  if (waits === undefined || call.kind !== 'futex' || !isLockWait(waits)) return undefined;
+  const orphan = orphanOf?.(waits);
+  const owner = orphan === undefined ? ownerOf(waits.address, waits.ownerThreadId) : undefined;
+  return {
+    kind: waits.kind,
+    address: waits.address,
+    confidence: waits.confidence,
+    ...(owner && { owner: owner.lwp, ownerConfidence: waits.ownerConfidence ?? owner.confidence }),
+    ...(orphan && { orphan }),
+    ...(waits.heldElsewhere === true && { heldElsewhere: true }),
+    ...(waits.module !== undefined && { module: waits.module }),
     syscall: call.name,
     ...limits(call),
     evidence: [...call.evidence, ...waits.evidence],
@@ -116,17 +146,31 @@ function callWait(question: WaitQuestion, call: BlockedCall): Wait {
   switch (call.kind) {
     case 'io': {
       const peer = peerOf(question.descriptors, call.fd);
+      const { socket } = question.python ?? {};
       return {
         kind: 'io',
         ...base,
         ...(call.fd !== undefined && { fd: call.fd }),
         ...(call.watched !== undefined && { watched: call.watched }),
         ...(peer !== undefined && { peer }),
+        ...(socket && {
+          socketTimeoutSeconds: socket.timeoutSeconds,
+          evidence: [...call.evidence, ...socket.evidence],
+        }),
       };
     }
     case 'sleep':
-    case 'child':
-      return { kind: call.kind, ...base };
+      return { kind: 'sleep', ...base };
+    case 'child': {
+      const { waits } = question.python ?? {};
+      const child = waits?.kind === 'child' ? waits : undefined;
+      return {
+        kind: 'child',
+        ...base,
+        ...(call.pid !== undefined && { pid: call.pid }),
+        ...(child && { address: child.address, evidence: [...base.evidence, ...child.evidence] }),
+      };
+    }
     case 'futex':
       return futexWait(question, call, base);
     case 'signal':
@@ -139,36 +183,50 @@ function callWait(question: WaitQuestion, call: BlockedCall): Wait {
 
 function futexWait(question: WaitQuestion, call: BlockedCall, base: Omit<Wait, 'kind'>): Wait {
   const address = call.address ?? 0n;
-  const owner = mutexOwner(question, call);
-  const named = waitsForMutex(question.native);
-  if (!named && owner === undefined) return { kind: 'unknown', ...base, address };
+  const mutex = mutexOf(question);
+  const owner = mutex && question.lwpOf(mutex.ownerId);
+  const confidence = mutexConfidence(question, mutex, owner);
+  if (confidence === undefined) return { kind: 'unknown', ...base, address };
+  const orphan = mutex && owner === undefined && question.knowsAllIds?.() === true ? lostOwner(mutex) : undefined;
   return {
     kind: 'pthread-mutex',
     ...base,
     address,
-    // Without a native stack only the owner's place in the structure speaks for a mutex.
-    confidence: named ? 'proven' : 'likely',
-    ...(owner && { owner: owner.lwp, ownerConfidence: named ? 'proven' : 'likely' }),
-    evidence: [...base.evidence, ...(owner ? [owner.evidence] : [])],
+    confidence,
+    ...(owner !== undefined && { owner, ownerConfidence: confidence }),
+    ...(orphan && { orphan }),
+    evidence: [...base.evidence, ...(mutex?.evidence ?? [])],
   };
 }
 
-/** `__owner` of a pthread_mutex_t whose `__lock` says that it is taken and waited for (glibc, struct_mutex.h). */
-function mutexOwner(
-  { core, memory, lwpOf }: WaitQuestion,
-  { address }: BlockedCall,
-): { readonly lwp: number; readonly evidence: Evidence } | undefined {
-  if (memory === undefined || address === undefined) return undefined;
-  const lock = attempt(() => readU32(memory, address));
-  const id = attempt(() => readI32(memory, address + 8n));
-  if (lock !== 2 || id === undefined || id <= 0) return undefined;
-  const lwp = lwpOf(id);
-  if (lwp === undefined || lwp === core.lwp) return undefined;
-  return { lwp, evidence: { text: `mutex owner is thread ${id}`, address: address + 8n, value: BigInt(id), bytes: 4 } };
+/** How sure it is that a thread waits for a mutex; undefined: it is not said to. */
+function mutexConfidence(
+  { core, native }: WaitQuestion,
+  mutex: AwaitedMutex | undefined,
+  owner: number | undefined,
+): Confidence | undefined {
+  if (waitsForMutex(native) || mutex?.confidence === 'proven') return 'proven';
+  // A native stack that is there and shows no mutex outweighs what only looks like one.
+  if (mutex === undefined || native.length > 0 || owner === core.lwp) return undefined;
+  return owner === undefined ? 'suspected' : 'likely';
 }
 
-function limits({ timeoutSeconds, limited }: BlockedCall): Pick<Wait, 'timeoutSeconds' | 'limited'> {
-  return { ...(timeoutSeconds !== undefined && { timeoutSeconds }), ...(limited && { limited }) };
+function lostOwner({ ownerId }: AwaitedMutex): Orphan {
+  const text = `none of the threads of this process has the id ${ownerId} of that owner`;
+  return { confidence: 'proven', by: 'gone', evidence: [{ text }] };
+}
+
+/** The mutex that the system call waits for, by its owner's place in the structure. */
+function mutexOf({ core, memory }: WaitQuestion): AwaitedMutex | undefined {
+  return memory && core.syscall && awaitedMutex(memory, core.syscall.args);
+}
+
+function limits({ timeoutSeconds, limited, shared }: BlockedCall): Pick<Wait, 'timeoutSeconds' | 'limited' | 'shared'> {
+  return {
+    ...(timeoutSeconds !== undefined && { timeoutSeconds }),
+    ...(limited && { limited }),
+    ...(shared === true && { shared }),
+  };
 }
 
 function peerOf(descriptors: readonly Descriptor[], fd: number | undefined): string | undefined {

@@ -1,4 +1,6 @@
 import type { Evidence } from '../python/process.ts';
+import { plainName } from './native-names.ts';
+import { packagePath, shortName } from './origin.ts';
 import type { Confidence } from './thread.ts';
 
 export type FindingClass =
@@ -41,7 +43,16 @@ export interface Root {
   readonly line: number;
 }
 
+/** Without what differs between the Pythons of two hosts: qualified names, and where the packages of a version lie. */
 export function signatureOf(kind: FindingClass, roots: readonly Root[]): string {
-  const places = new Set(roots.map(root => `${root.function}@${root.file}`));
+  const places = new Set(roots.map(root => `${nameAnywhere(root.function)}@${packagePath(root.file) ?? root.file}`));
   return [kind, ...[...places].sort()].join(' ');
 }
+
+/** Before 3.11 code objects have no qualified name. */
+function nameAnywhere(name: string): string {
+  return qualifiedName.test(name) ? shortName(name) : plainName(name);
+}
+
+/** PEP 3155: identifiers, `<locals>`, `<lambda>`. */
+const qualifiedName = /^(?:[\p{L}_][\p{L}\p{N}_]*|<\w+>)(?:\.(?:[\p{L}_][\p{L}\p{N}_]*|<\w+>))+$/u;

@@ -5,7 +5,8 @@ const rank = { proven: 0, likely: 1, suspected: 2 } as const;
 
 /**
  * Who holds a lock object: the thread that the lock names, else the one whose `with` block shows that it holds it, the
- * surest first. The waiter itself counts, since a plain lock can be waited for by its own holder.
+ * surest first. The waiter itself counts, since a plain lock can be waited for by its own holder. Several such threads
+ * contradict each other (a lock may be released by a thread that did not take it): then each is no more than suspected.
  */
 export function lockOwners(python: PythonProcess | undefined) {
   const byThreadId = new Map<bigint, number>();
@@ -21,8 +22,10 @@ export function lockOwners(python: PythonProcess | undefined) {
     const named = ownerThreadId === undefined ? undefined : byThreadId.get(ownerThreadId);
     if (named !== undefined) return { lwp: named, confidence: 'proven' };
     const found = holders.get(lock) ?? [];
-    return found.toSorted(
+    const [first] = found.toSorted(
       (a, b) => rank[a.confidence] - rank[b.confidence] || Number(a.lwp === waiter) - Number(b.lwp === waiter),
-    )[0];
+    );
+    const isDisputed = found.some(({ lwp }) => lwp !== first?.lwp);
+    return first && isDisputed ? { ...first, confidence: 'suspected' } : first;
   };
 }

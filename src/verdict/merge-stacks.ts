@@ -10,21 +10,28 @@ export interface MergedStack {
   readonly mismatch?: string;
 }
 
+export interface MergeOptions {
+  readonly pythonVersion: string;
+  readonly nativeStopped?: boolean;
+  readonly inGreenlet?: boolean;
+}
+
 /**
  * One stack out of two. A run of Python frames, up to and including the one where C called the evaluator, takes the place
- * of that call; where the counts differ, the outermost ones are matched, unless the debugger lost the outer end.
+ * of that call; where the counts differ, the outermost ones are matched, unless the debugger lost the outer end, or the
+ * thread runs a greenlet: that has the frames which it began with, and the native stack those of who started it as well.
  */
 export function mergeStacks(
   python: readonly Pick<PythonFrame, 'entry'>[],
   native: readonly NativeFrame[],
-  { pythonVersion, nativeStopped = false }: { readonly pythonVersion: string; readonly nativeStopped?: boolean },
+  { pythonVersion, nativeStopped = false, inGreenlet = false }: MergeOptions,
 ): MergedStack {
   if (native.length === 0) return { stack: python.map((_, index) => ({ python: index })) };
   const runs = runsOf(python);
   const calls = native.flatMap((frame, index) => (isEvaluator(frame, pythonVersion) ? [index] : []));
   if (runs.length === 0) return { stack: native.map((_, index) => ({ native: index })) };
   if (calls.length === 0) return besideInterpreter(runs, native);
-  const shift = nativeStopped ? 0 : calls.length - runs.length;
+  const shift = nativeStopped || inGreenlet ? 0 : calls.length - runs.length;
   const runAt = new Map<number, readonly number[]>();
   const inner: (readonly number[])[] = [];
   const outer: (readonly number[])[] = [];
@@ -45,7 +52,7 @@ export function mergeStacks(
     return [...extra, ...run].map(frame => ({ python: frame }));
   });
   stack.push(...outer.flat().map(frame => ({ python: frame })));
-  if (calls.length === runs.length) return { stack };
+  if (calls.length === runs.length || (inGreenlet && calls.length > runs.length)) return { stack };
   return {
     stack,
     mismatch: `${counted(runs.length, 'run')} of Python frames, but ${counted(calls.length, 'call')} of the evaluator in the native stack`,

@@ -7,6 +7,8 @@ import type { ThreadEvidence } from '../host/evidence.ts';
  */
 export function hasMoved(proc: ThreadEvidence | undefined, core: CoreThread): boolean | undefined {
   if (proc === undefined || proc.states.length < 2) return undefined;
+  // Who is not let run cannot show whether it would.
+  if (proc.states.includes('stopped')) return undefined;
   if (proc.states.some(state => state === 'running')) return true;
   const { cpuPercent = 0, switchesWhileSampled: switches, syscall } = proc;
   if (cpuPercent > 0 || (switches ?? 0) > 0) return true;

@@ -45,6 +45,11 @@ export function waitsForGil(frames: readonly NativeFrame[], pythonVersion: strin
   return known !== undefined && takesGil.has(known);
 }
 
+/** Whether the stack leads through the start of a greenlet (greenlet 0.4 to 3.5: greenlet.c, TUserGreenlet.cpp). */
+export function isInGreenlet(frames: readonly NativeFrame[]): boolean {
+  return frames.some(({ function: name }) => name !== undefined && /(?:^|::)g_initialstub\b/.test(name));
+}
+
 const mutexWaits =
   /^(?:_*lll_(?:mutex_)?lock_wait(?:_private)?|_*(?:GI_+)?pthread_mutex_(?:lock|timedlock|clocklock)(?:_full)?)$/;
 

@@ -6,12 +6,17 @@ import type { FrameOrigin, JudgedFrame } from './thread.ts';
  */
 export function originOf(file: string): FrameOrigin {
   if (/\/(?:site|dist)-packages\//.test(file)) return 'site';
-  if (/\/lib(?:64)?\/python\d\.\d+\//.test(file) || /\/python\d+\.zip\//.test(file) || file.startsWith('<frozen ')) {
+  if (/\/lib(?:64)?\/python\d\.\d+t?\//.test(file) || /\/python\d+\.zip\//.test(file) || file.startsWith('<frozen ')) {
     return 'stdlib';
   }
   // /usr/bin/gunicorn, venv/bin/celery: generated, runs the package's main function.
   if (/\/s?bin\/[^/]+$/.test(file)) return 'launcher';
   return 'application';
+}
+
+/** What follows the folder of installed packages, or of the standard library; undefined for other files. */
+export function packagePath(file: string): string | undefined {
+  return /.*\/(?:(?:site|dist)-packages|lib(?:64)?\/python\d\.\d+t?)\/(.+)$/.exec(file)?.[1];
 }
 
 /** Innermost frame of the service's own code; else of an installed package; else the innermost. */

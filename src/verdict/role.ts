@@ -1,7 +1,7 @@
 import type { NativeFrame } from '../native/stacks.ts';
-import { isWorkLoop } from './known-waits.ts';
-import { baseName } from './origin.ts';
-import type { JudgedFrame, Request, ThreadRole, Wait } from './thread.ts';
+import type { Finding } from './finding.ts';
+import { serverThread, waitsInLoop, waitsInServer } from './known/index.ts';
+import type { JudgedFrame, JudgedThread, Request, ThreadRole, Wait } from './thread.ts';
 
 export interface RoleQuestion {
   /** Whether the thread has a Python thread state. */
@@ -15,9 +15,41 @@ export interface RoleQuestion {
 /** Whether a thread serves, waits for work, or belongs to the runtime. A thread that answers a request never idles. */
 export function roleOf({ hasPython, frames, native, waits, request }: RoleQuestion): ThreadRole {
   if (request !== undefined) return 'application';
-  if (!hasPython) return isServerWorker(native) && waits !== undefined ? 'idle' : 'runtime';
-  if (frames.length === 0) return waits === undefined ? 'runtime' : 'idle';
+  if (frames.length === 0) {
+    if (waits === undefined) return 'runtime';
+    return serverThread(native)?.role ?? (hasPython ? 'idle' : 'runtime');
+  }
   return waits !== undefined && waitsForWork(waits, frames, native) ? 'idle' : 'application';
+}
+
+/**
+ * A thread that idles while others wait for a lock it holds, or while one with work of its own waits for it to end or
+ * to bring a result, is no idle thread. That an idle thread joins it, as a main thread does, changes nothing.
+ */
+export function settleRoles(threads: readonly JudgedThread[]): readonly JudgedThread[] {
+  const idle = new Set(threads.flatMap(({ lwp, role }) => (role === 'idle' ? [lwp] : [])));
+  for (let before = -1; before !== idle.size; ) {
+    before = idle.size;
+    for (const { lwp, waits } of threads)
+      if (waits?.owner !== undefined && !(idle.has(lwp) && waitsForOthersWork(waits))) idle.delete(waits.owner);
+  }
+  return threads.map(thread => (idle.has(thread.lwp) ? thread : atWork(thread)));
+}
+
+/** Whoever is, or waits for, the cause of a hang is no idle thread, whatever it looks like by itself. */
+export function rolesAfter(findings: readonly Finding[], threads: readonly JudgedThread[]): readonly JudgedThread[] {
+  const told = findings.filter(({ confidence }) => confidence !== 'suspected');
+  const hung = new Set(told.flatMap(({ roots, victims }) => [...roots.map(({ lwp }) => lwp), ...victims]));
+  return threads.map(thread => (hung.has(thread.lwp) ? atWork(thread) : thread));
+}
+
+/** Without Python frames it is a server's own, that takes its turn to accept, or looks whether the others still answer. */
+function atWork(thread: JudgedThread): JudgedThread {
+  return thread.role === 'idle' && thread.python.length > 0 ? { ...thread, role: 'application' } : thread;
+}
+
+function waitsForOthersWork({ kind }: Wait): boolean {
+  return kind === 'join' || kind === 'condition' || kind === 'event';
 }
 
 function waitsForWork(waits: Wait, frames: readonly JudgedFrame[], native: readonly NativeFrame[]): boolean {
@@ -29,16 +61,17 @@ function waitsForWork(waits: Wait, frames: readonly JudgedFrame[], native: reado
     case 'join':
       return true;
     case 'io':
-      return watchesMany(waits, native) || isWorkLoop(frames) || !hasApplication(frames);
+      return watchesMany(waits, native) || waitsInLoop(frames) || !hasApplication(frames);
     case 'sleep':
-      return !hasApplication(frames) || isWorkLoop(frames);
+      return !hasApplication(frames) || waitsInLoop(frames);
     case 'unknown':
       return waitsForSignal.has(waits.syscall ?? '') || !hasApplication(frames);
     case 'mp-lock':
-      return isWorkLoop(frames);
+      return waitsInLoop(frames);
     case 'child':
       return !hasApplication(frames);
     case 'python-lock':
+      return waitsInServer(frames);
     case 'python-rlock':
     case 'import-lock':
     case 'pthread-mutex':
@@ -64,15 +97,4 @@ const waitsForSignal: ReadonlySet<string> = new Set(['pause', 'rt_sigsuspend', '
 
 function hasApplication(frames: readonly JudgedFrame[]): boolean {
   return frames.some(({ origin }) => origin === 'application');
-}
-
-/** A worker of an embedding server between two requests: mod_wsgi (server/mod_wsgi.c), uWSGI (core/loop.c). */
-function isServerWorker(native: readonly NativeFrame[]): boolean {
-  return native.some(
-    ({ function: name, module }) =>
-      name === 'wsgi_daemon_thread' ||
-      name === 'wsgi_daemon_worker' ||
-      name === 'simple_loop_run' ||
-      (name === undefined && module !== undefined && baseName(module).startsWith('mod_wsgi')),
-  );
 }

@@ -1,6 +1,6 @@
 import type { ThreadState } from '../host/evidence.ts';
 import type { NativeFrame } from '../native/stacks.ts';
-import type { Evidence } from '../python/process.ts';
+import type { Evidence, PythonFrame } from '../python/process.ts';
 
 /** One LWP of the core: what every source said of it, joined. */
 export interface JudgedThread {
@@ -15,6 +15,10 @@ export interface JudgedThread {
   readonly wantedPercent?: number;
   readonly role: ThreadRole;
   readonly gil: 'holds' | 'waits' | 'none';
+  /** Lowest `PythonInterpreter.id` of those that share the GIL it runs under; absent without Python. */
+  readonly gilGroup?: number;
+  /** What says that it holds the GIL, and whether it is asked to give it up; absent unless it does. */
+  readonly gilEvidence?: readonly Evidence[];
   /** Innermost first. */
   readonly python: readonly JudgedFrame[];
   /** Innermost first. */
@@ -28,6 +32,9 @@ export interface JudgedThread {
   readonly moved?: boolean;
   /** One per sample of /proc. */
   readonly states: readonly ThreadState[];
+  /** Function of the kernel that it slept in when it was sampled, and how it came there, innermost first. */
+  readonly wchan?: string;
+  readonly kernelStack?: readonly string[];
   /** Whether the thread was executing, not blocked in a system call, when the core was taken. */
   readonly onCpu: boolean;
   /** Address of the instruction being executed. */
@@ -51,6 +58,8 @@ export interface JudgedFrame {
   readonly firstLine: number;
   /** Whose code this is, by its path. */
   readonly origin: FrameOrigin;
+  /** Only where they were asked for. */
+  readonly locals?: NonNullable<PythonFrame['locals']>;
 }
 
 export type FrameOrigin = 'application' | 'site' | 'stdlib' | 'launcher';
@@ -82,6 +91,16 @@ export type WaitKind =
   | 'child'
   | 'unknown';
 
+/** Why nobody will give a lock back: whoever took it is no thread of the process. */
+export interface Orphan {
+  readonly confidence: Confidence;
+  /** `forked`: it stayed behind in the process that was forked; `ended`: it ended; `gone`: which of these is not known. */
+  readonly by: 'forked' | 'ended' | 'gone';
+  /** Where it took the lock. */
+  readonly at?: { readonly function: string; readonly file: string; readonly line: number };
+  readonly evidence: readonly Evidence[];
+}
+
 /** What a blocked thread waits for. */
 export interface Wait {
   readonly kind: WaitKind;
@@ -89,9 +108,21 @@ export interface Wait {
   readonly address?: bigint;
   /** LWP of the thread that must act for this wait to end, where memory names one. */
   readonly owner?: number;
+  /** The thread that had to act is none of the process's: nobody will. */
+  readonly ownerAbsent?: boolean;
+  /** Of a lock that processes share: no thread of this one holds it. */
+  readonly heldElsewhere?: boolean;
+  /** Another process can end it. */
+  readonly shared?: boolean;
+  /** The child process that is waited for, where it is a certain one. */
+  readonly pid?: number;
   /** Of the kind and address; the owner's is `ownerConfidence`. */
   readonly confidence: Confidence;
   readonly ownerConfidence?: Confidence;
+  /** Of a lock that is taken and has no owner any more. */
+  readonly orphan?: Orphan;
+  /** Name of the module whose import is awaited, of an import lock. */
+  readonly module?: string;
   /** `address:port` or the descriptor's target. */
   readonly peer?: string;
   readonly fd?: number;
@@ -99,6 +130,8 @@ export interface Wait {
   readonly timeoutSeconds?: number;
   /** The wait ends by itself although its length could not be read. */
   readonly limited?: boolean;
+  /** Of the socket object whose call it is: null is for ever. */
+  readonly socketTimeoutSeconds?: number | null;
   /** How many descriptors poll or select watches. */
   readonly watched?: number;
   readonly evidence: readonly Evidence[];

@@ -1,9 +1,22 @@
+import type { ProcessEvidence } from '../host/evidence.ts';
+import type { PythonPool } from '../python/process.ts';
 import type { Confidence, JudgedThread, WaitKind } from './thread.ts';
+
+/** Threads that are handed their work: Python's own pools, or an embedding server's. */
+export interface Pool extends Omit<PythonPool, 'kind' | 'queue'> {
+  readonly kind: PythonPool['kind'] | 'mod_wsgi' | 'uwsgi';
+}
 
 /** Who waits for whom: at most one edge leaves a thread. */
 export interface WaitGraph {
   readonly threads: ReadonlyMap<number, JudgedThread>;
   readonly edges: ReadonlyMap<number, WaitEdge>;
+  readonly process?: ProcessFacts;
+}
+
+/** What was read of the process as a whole. */
+export interface ProcessFacts extends Pick<ProcessEvidence, 'pid' | 'stopSignal' | 'tracer'> {
+  readonly pools?: readonly Pool[];
 }
 
 export interface WaitEdge {
@@ -42,6 +55,11 @@ export function victimsOf({ edges }: WaitGraph, lwps: Iterable<number>): readonl
     grew = reached.size > before;
   }
   return [...reached].filter(lwp => !roots.has(lwp)).sort((a, b) => a - b);
+}
+
+/** Those of the victims that have work of their own: an idle thread that joins others, as a main thread does, is in no hurry. */
+export function hurriedVictimsOf(graph: WaitGraph, lwps: Iterable<number>): readonly number[] {
+  return victimsOf(graph, lwps).filter(lwp => graph.threads.get(lwp)?.role !== 'idle');
 }
 
 /** Every cycle once, each in waiting order, starting at its lowest LWP. */

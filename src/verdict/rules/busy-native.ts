@@ -1,26 +1,42 @@
+import type { Finding } from '../finding.ts';
 import type { WaitGraph } from '../wait-graph.ts';
-import { victimsOf } from '../wait-graph.ts';
+import { victimsOf, weakest } from '../wait-graph.ts';
 import { type BusyThread, busyThreads } from './busy.ts';
-import { finding, place, type Rule, rootOf, stops } from './rule.ts';
+import { alikeThreads, enumerate, finding, named, places, type Rule, rootOf, stops } from './rule.ts';
 
-/** C code, called from Python, that runs without end: a pattern that backtracks, a key derivation, a sum. */
+/**
+ * C code, called from Python, that runs without end: a pattern that backtracks, a key derivation, a sum. Calls by one
+ * function are one finding.
+ */
 export const busyNative: Rule = graph =>
-  busyThreads(graph).flatMap(busy => {
-    const { thread, native, evidence } = busy;
-    if (native === undefined) return [];
-    const root = rootOf(thread);
-    const victims = victimsOf(graph, [thread.lwp]);
-    return [
-      finding('busy-native', {
-        confidence: confidenceOf(graph, busy),
-        summary: `thread ${thread.lwp} computes in ${native}${thread.python.length > 0 ? `, called by ${place(root)}` : ''}${stops(victims)}`,
-        roots: [root],
-        victims,
-        evidence,
-        next: `limit what ${root.function} hands to ${native}, or run it in another process with a time limit`,
-      }),
-    ];
+  alikeThreads(busyThreads(graph).flatMap(busy => called(graph, busy))).map(group => fromGroup(graph, group));
+
+type CallingThread = BusyThread & { readonly native: string };
+
+function called(graph: WaitGraph, busy: BusyThread): readonly CallingThread[] {
+  const { native } = busy;
+  return native === undefined ? [] : [{ ...busy, native, confidence: confidenceOf(graph, busy) }];
+}
+
+function fromGroup(graph: WaitGraph, group: readonly CallingThread[]): Finding {
+  const running = group.map(({ thread }) => thread);
+  const roots = running.map(rootOf);
+  const victims = victimsOf(
+    graph,
+    running.map(({ lwp }) => lwp),
+  );
+  const native = enumerate([...new Set(group.map(each => each.native))]);
+  const one = group.length === 1;
+  const by = running.some(({ python }) => python.length > 0) ? `, called by ${places(roots)}` : '';
+  return finding('busy-native', {
+    confidence: weakest(group.map(({ confidence }) => confidence)),
+    summary: `${named(running)} ${one ? 'computes' : 'compute'} in ${native}${by}${stops(victims, one ? 'it' : 'them')}`,
+    roots,
+    victims,
+    evidence: group.flatMap(({ evidence }) => evidence),
+    next: `limit what ${roots[0]?.function} hands to ${native}, or run it in another process with a time limit`,
   });
+}
 
 /** One call or many short ones look alike, unless another thread stood still waiting for the GIL, which many would give. */
 function confidenceOf({ edges, threads }: WaitGraph, { thread, confidence }: BusyThread): BusyThread['confidence'] {

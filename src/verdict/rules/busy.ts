@@ -38,6 +38,7 @@ export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
 
 function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidence | undefined {
   const { onCpu, states, cpuPercent: cpu = 0, wantedPercent = 0 } = thread;
+  if (states.at(-1) === 'stopped') return undefined;
   if (!onCpu && thread.waits?.kind !== 'gil') return undefined;
   // The moment of the core alone: it may have been any other thread's, a moment later.
   if (states.length < 2) return onCpu ? 'suspected' : undefined;
@@ -49,10 +50,9 @@ function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidenc
   return cpu >= 20 && sharedCpu(thread, all) >= 80 ? 'likely' : undefined;
 }
 
-function sharedCpu({ python }: JudgedThread, all: readonly JudgedThread[]): number {
-  const interpreter = python[0]?.interpreter;
+function sharedCpu({ gilGroup }: JudgedThread, all: readonly JudgedThread[]): number {
   return all
-    .filter(other => other.python[0]?.interpreter === interpreter && (other.onCpu || other.gil !== 'none'))
+    .filter(other => other.gilGroup === gilGroup && (other.onCpu || other.gil !== 'none'))
     .reduce((sum, { cpuPercent = 0 }) => sum + cpuPercent, 0);
 }
 
@@ -76,7 +76,7 @@ function whereOf({ native: [frame], pc, running, runningModule }: JudgedThread):
 }
 
 function busyEvidence(thread: JudgedThread): readonly Evidence[] {
-  const { pc, gil, onCpu } = thread;
+  const { pc, gil, gilEvidence, onCpu } = thread;
   const where = whereOf(thread);
   return [
     ...sampledEvidence(thread),
@@ -84,7 +84,7 @@ function busyEvidence(thread: JudgedThread): readonly Evidence[] {
       ...(onCpu
         ? [{ text: `executes at ${formatAddress(pc)}${where === '' ? '' : `, in ${where}`}; in no system call` }]
         : []),
-      ...(gil === 'holds' ? [{ text: 'holds the GIL' }] : []),
+      ...(gil === 'holds' ? (gilEvidence ?? [{ text: 'holds the GIL' }]) : []),
     ]),
   ];
 }

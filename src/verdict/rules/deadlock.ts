@@ -1,7 +1,8 @@
 import { formatAddress } from '../evidence.ts';
-import type { Finding } from '../finding.ts';
+import type { Finding, Root } from '../finding.ts';
 import { cyclesOf, victimsOf, type WaitEdge, type WaitGraph, weakest } from '../wait-graph.ts';
 import { enumerate, evidenceOf, finding, place, type Rule, rootOf, stops } from './rule.ts';
+import { isNotification } from './wait-notify.ts';
 
 /** Threads that wait for each other in a circle: one finding per circle, its members are the roots. */
 export const deadlock: Rule = graph =>
@@ -21,22 +22,48 @@ function fromCycle(graph: WaitGraph, cycle: readonly WaitEdge[]): Finding {
     graph,
     cycle.map(({ from }) => from),
   );
-  const [only] = roots;
-  const summary =
-    roots.length === 1 && only !== undefined
-      ? `thread ${only.lwp} waits in ${place(only)} for a lock that it holds itself`
-      : `threads ${enumerate(members.map(({ lwp }) => lwp))} wait for each other's locks: ${enumerate(roots.map(place))}`;
   return finding('deadlock', {
     confidence: weakest(cycle.map(({ confidence }) => confidence)),
-    summary: `${summary}${stops(victims, 'them')}`,
+    summary: `${summaryOf(cycle, roots)}${stops(victims, 'them')}`,
     roots,
     victims,
     evidence: cycle.flatMap(edge => edgeEvidence(graph, edge)),
-    next:
-      roots.length === 1
-        ? 'release the lock before taking it again, or make it reentrant (threading.RLock)'
-        : 'take these locks in the same order everywhere, or take the second with a timeout',
+    next: nextFor(cycle, roots),
   });
+}
+
+function summaryOf(cycle: readonly WaitEdge[], roots: readonly Root[]): string {
+  const [first] = roots;
+  if (roots.length === 1 && first !== undefined)
+    return `thread ${first.lwp} waits in ${place(first)} for ${isOfLocks(cycle) ? 'a lock that it holds itself' : 'work that it has to do itself'}`;
+  const threads = `threads ${enumerate(roots.map(({ lwp }) => lwp))} wait for each other`;
+  if (isOfLocks(cycle)) return `${threads}'s locks: ${enumerate(roots.map(place))}`;
+  const each = roots.map((root, index) => `${root.lwp} in ${place(root)} for ${purpose(cycle[index])}`);
+  return `${threads}: ${enumerate(each)}`;
+}
+
+function nextFor(cycle: readonly WaitEdge[], roots: readonly Root[]): string {
+  // The function that waits for another thread without a lock.
+  const open = roots[cycle.findIndex(({ kind }) => isNotification(kind))];
+  if (open !== undefined && roots.length === 1)
+    return `do not wait in ${open.function} for what it has to bring itself`;
+  if (open !== undefined)
+    return `do not wait in ${open.function} for a thread that needs what is held there, or let the wait have a time limit`;
+  return roots.length === 1
+    ? 'release the lock before taking it again, or make it reentrant (threading.RLock)'
+    : 'take these locks in the same order everywhere, or take the second with a timeout';
+}
+
+/** Whether all of a circle wait for something that its next member holds and could give back. */
+function isOfLocks(cycle: readonly WaitEdge[]): boolean {
+  return cycle.every(({ kind }) => !isNotification(kind));
+}
+
+/** What one thread wants of the next. */
+function purpose(edge: WaitEdge | undefined): string {
+  if (edge === undefined) return '';
+  if (edge.kind === 'join') return `the end of thread ${edge.to}`;
+  return `the ${isNotification(edge.kind) ? 'work' : edge.kind} of thread ${edge.to}`;
 }
 
 /** What shows that `from` waits, and that `to` holds what it waits for. */
@@ -47,8 +74,11 @@ function edgeEvidence({ threads }: WaitGraph, { from, to, kind, address }: WaitE
   const held = owner.holds.filter(hold => hold.address === address);
   const at = held[0]?.at;
   const what = address === undefined ? kind : `${kind} ${formatAddress(address)}`;
+  const by = isNotification(kind)
+    ? `, which ${kind === 'join' ? 'is the end' : 'is up to the work'} of thread ${to}`
+    : `, held by thread ${to}${at ? `, taken at ${at.file}:${at.line}` : ''}`;
   return [
-    { text: `thread ${from} waits for ${what}, held by thread ${to}${at ? `, taken at ${at.file}:${at.line}` : ''}` },
+    { text: `thread ${from} waits for ${what}${by}` },
     ...evidenceOf(waiter, waiter.waits?.evidence ?? []),
     ...evidenceOf(
       owner,

@@ -4,19 +4,54 @@ import { blockingIo } from './blocking-io.ts';
 import { busyLoop } from './busy-loop.ts';
 import { busyNative } from './busy-native.ts';
 import { deadlock } from './deadlock.ts';
+import { withImports } from './imports.ts';
 import { lockWait } from './lock-wait.ts';
+import { orphanedLock } from './orphaned-lock.ts';
+import { poolExhausted } from './pool-exhausted.ts';
 import type { Rule } from './rule.ts';
 import { sleep } from './sleep.ts';
+import { isStoppedProcess, stopped } from './stopped.ts';
+import { uninterruptible } from './uninterruptible.ts';
 import { unreadable } from './unreadable.ts';
+import { waitNotify } from './wait-notify.ts';
 
-const rules: readonly Rule[] = [deadlock, busyLoop, busyNative, blockingIo, lockWait, sleep, unreadable];
+const rules: readonly Rule[] = [
+  deadlock,
+  orphanedLock,
+  busyLoop,
+  busyNative,
+  uninterruptible,
+  stopped,
+  poolExhausted,
+  blockingIo,
+  waitNotify,
+  lockWait,
+  sleep,
+  unreadable,
+];
 
 /** Every rule's findings, most severe first. */
 export function findAll(graph: WaitGraph): readonly Finding[] {
-  return rules.flatMap(rule => rule(graph)).toSorted(bySeverity);
+  const found = rules.flatMap(rule => rule(graph)).map(finding => withImports(graph, finding));
+  const telling = isStoppedProcess(graph) ? found.filter(({ class: kind }) => timeless.has(kind)) : found;
+  return telling.toSorted(bySeverity);
 }
 
-/** What never ends by itself comes before what might. */
+/**
+ * What is true of a stopped process: that it is stopped, and what memory alone proves. All else is told by how time goes
+ * by: who is not let run is neither busy, nor stuck in a wait, nor asleep for long.
+ */
+const timeless: ReadonlySet<FindingClass> = new Set<FindingClass>([
+  'stopped',
+  'deadlock',
+  'orphaned-lock',
+  'unreadable',
+]);
+
+/**
+ * What never ends by itself comes before what might. A pool that stands comes behind the former, which are its cause,
+ * and before the latter, for it says why a wait that looks harmless stops a service.
+ */
 const severity: readonly FindingClass[] = [
   'deadlock',
   'busy-loop',

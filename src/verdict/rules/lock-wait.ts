@@ -14,6 +14,7 @@ import {
   stops,
   threads,
 } from './rule.ts';
+import { isUninterruptible } from './uninterruptible.ts';
 
 /** Threads stuck behind a lock whose owner memory does not name, or whose owner waits for something that may never come. */
 export const lockWait: Rule = graph => [...behindIdleOwner(graph), ...behindUnknownOwner(graph)];
@@ -27,15 +28,7 @@ const locks: ReadonlySet<WaitKind> = new Set<WaitKind>([
 ]);
 
 /** Waits that have no rule of their own. */
-const openEnds: ReadonlySet<WaitKind> = new Set<WaitKind>([
-  'condition',
-  'event',
-  'semaphore',
-  'queue',
-  'join',
-  'child',
-  'unknown',
-]);
+const openEnds: ReadonlySet<WaitKind> = new Set<WaitKind>(['child', 'unknown']);
 
 function behindIdleOwner(graph: WaitGraph): readonly Finding[] {
   const owners = new Set([...graph.edges.values()].filter(({ kind }) => locks.has(kind)).map(({ to }) => to));
@@ -43,8 +36,11 @@ function behindIdleOwner(graph: WaitGraph): readonly Finding[] {
     const owner = graph.threads.get(lwp);
     if (owner?.waits === undefined || graph.edges.has(lwp) || !openEnds.has(owner.waits.kind) || isPassing(owner))
       return [];
+    if (isUninterruptible(owner)) return [];
     const root = rootOf(owner);
     const victims = victimsOf(graph, [lwp]);
+    // Workers of a server take turns to accept.
+    if (victims.every(each => graph.threads.get(each)?.role === 'idle')) return [];
     const into = [...graph.edges.values()].filter(({ to }) => to === lwp);
     return [
       finding('lock-wait', {
@@ -71,6 +67,7 @@ function behindUnknownOwner(graph: WaitGraph): readonly Finding[] {
   for (const thread of graph.threads.values()) {
     const { waits, lwp } = thread;
     if (waits?.address === undefined || !locks.has(waits.kind) || graph.edges.has(lwp) || isPassing(thread)) continue;
+    if (waits.orphan !== undefined || thread.role === 'idle') continue;
     const key = formatAddress(waits.address);
     byLock.set(key, [...(byLock.get(key) ?? []), thread]);
   }
@@ -81,19 +78,22 @@ function behindUnknownOwner(graph: WaitGraph): readonly Finding[] {
       waiters.map(({ lwp }) => lwp),
     );
     const kind = waiters[0]?.waits?.kind ?? 'unknown';
+    const isElsewhere = waiters[0]?.waits?.heldElsewhere === true;
     return finding('lock-wait', {
       confidence: waiters.every(({ moved }) => moved === false) ? 'likely' : 'suspected',
-      summary: `${threads(waiters.length)} ${waiters.length === 1 ? 'waits' : 'wait'} for ${kind} ${address} in ${enumerate([...new Set(roots.map(place))])}; memory does not say who holds it${stops(victims, 'them')}`,
+      summary: `${threads(waiters.length)} ${waiters.length === 1 ? 'waits' : 'wait'} for ${kind} ${address} in ${enumerate([...new Set(roots.map(place))])}; ${isElsewhere ? 'another process holds it' : 'memory does not say who holds it'}${stops(victims, 'them')}`,
       roots,
       victims,
       evidence: waiters.flatMap(waitEvidence),
-      next: 'look for who takes this lock with a bare acquire(); `with lock:` would name the holder',
+      next: isElsewhere
+        ? 'look at the processes that share this lock, also for one that ended while it held it'
+        : 'look for who takes this lock with a bare acquire(); `with lock:` would name the holder',
     });
   });
 }
 
 /** It moves on by itself, or did so while it was watched. */
-function isPassing({ waits, moved }: JudgedThread): boolean {
+export function isPassing({ waits, moved }: JudgedThread): boolean {
   return moved === true || (waits?.limited === true && (waits.timeoutSeconds ?? 0) < patienceSeconds);
 }
 

@@ -1,7 +1,7 @@
 import type { Evidence } from '../evidence.ts';
 import { type Finding, type FindingClass, type Root, signatureOf } from '../finding.ts';
 import { applicationFrame } from '../origin.ts';
-import type { JudgedThread } from '../thread.ts';
+import type { Confidence, JudgedThread } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
 
 /** Finds one class of cause. Pure; rules do not see each other's findings, so their conditions exclude each other. */
@@ -22,14 +22,52 @@ export function rootOf(thread: JudgedThread): Root {
   const native = thread.native.find(({ function: name }) => name !== undefined) ?? thread.native[0];
   return {
     lwp,
-    function: native?.function ?? thread.running ?? '(unknown)',
-    file: native?.file ?? native?.module ?? thread.runningModule ?? '(unknown)',
+    function: native?.function ?? thread.running ?? thread.wchan ?? '(unknown)',
+    file:
+      native?.file ?? native?.module ?? thread.runningModule ?? (thread.wchan === undefined ? '(unknown)' : 'kernel'),
     line: native?.line ?? 0,
   };
 }
 
+/** What stands in the same functions of the same files is one cause: groups of that, in order. */
+export function alike<T>(items: readonly T[], kindOf: (item: T) => string): readonly (readonly T[])[] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = kindOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return [...groups.values()];
+}
+
+/** As `alike` for threads: those of which less is known stand apart, so as not to weaken what is known of the others. */
+export function alikeThreads<T extends { readonly thread: JudgedThread; readonly confidence: Confidence }>(
+  items: readonly T[],
+): readonly (readonly T[])[] {
+  return alike(items, ({ thread, confidence }) => {
+    const { function: name, file } = rootOf(thread);
+    return `${name} ${file} ${confidence === 'suspected'}`;
+  });
+}
+
+/** `thread 7`, `threads 7 and 9`, `5 threads` */
+export function named(group: readonly JudgedThread[]): string {
+  const [only] = group;
+  if (group.length === 1 && only !== undefined) return `thread ${only.lwp}`;
+  return group.length > namedThreads ? threads(group.length) : `threads ${enumerate(group.map(({ lwp }) => lwp))}`;
+}
+
+/** More are counted; the evidence names each. */
+const namedThreads = 3;
+
+/** Each place once. */
+export function places(roots: readonly Root[]): string {
+  return enumerate([...new Set(roots.map(place))]);
+}
+
 /** `count_orders (/srv/shop.py:9)` */
-export function place({ function: name, file, line }: Root): string {
+export function place({ function: name, file, line }: Omit<Root, 'lwp'>): string {
   return `${name} (${file}${line === 0 ? '' : `:${line}`})`;
 }
 
@@ -52,6 +90,11 @@ export function enumerate(items: readonly (string | number)[]): string {
 /** Each entry once, with the thread it was read of. */
 export function evidenceOf(thread: JudgedThread, entries: readonly Evidence[]): readonly Evidence[] {
   return entries.map(entry => ({ ...entry, text: `thread ${thread.lwp}: ${entry.text}` }));
+}
+
+/** That a thread which blocks has not given the GIL up; nothing of others. */
+export function heldGilEvidence(thread: JudgedThread): readonly Evidence[] {
+  return thread.gil === 'holds' ? evidenceOf(thread, thread.gilEvidence ?? [{ text: 'holds the GIL' }]) : [];
 }
 
 /** What /proc's samples said; nothing when there were none. */

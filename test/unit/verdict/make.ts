@@ -34,6 +34,9 @@ export interface ThreadDraft {
     readonly address: bigint;
     readonly kind?: PythonWait['kind'];
     readonly ownerThreadId?: bigint;
+    readonly module?: string;
+    readonly ownerAbsent?: boolean;
+    readonly timeoutSeconds?: number;
     readonly confidence?: PythonWait['confidence'];
   };
   readonly holds?: readonly {

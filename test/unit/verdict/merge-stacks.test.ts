@@ -109,6 +109,16 @@ test('a native stack that lost its outer end is matched from its inner end', () 
   ]);
 });
 
+test('a greenlet has the frames of its own, and the native stack those of who started it as well', () => {
+  const native = ['epoll_wait', '_PyEval_EvalFrameDefault', 'switch', '_PyEval_EvalFrameDefault', 'main'];
+  const { stack, mismatch } = mergeStacks([frame('hub.py:9 run')], nativeFrames(native), {
+    pythonVersion: '3.12',
+    inGreenlet: true,
+  });
+  expect(stack).toEqual([{ native: 0 }, { python: 0 }, { native: 2 }, { native: 3 }, { native: 4 }]);
+  expect(mismatch).toBeUndefined();
+});
+
 test('of a stripped interpreter Python goes where its own code begins', () => {
   const { order, mismatch } = merged([{ name: 'main', entry: true }], ['libc.so.6!recv', '??', '??']);
   expect(order).toEqual(['C recv', 'py main', 'C undefined', 'C undefined']);

@@ -278,6 +278,19 @@ describe('blocking-io', () => {
       { kind: 'blocking-io', confidence: 'likely', roots: ['11 fetch_price:7'], victims: [12, 13] },
     ]);
   });
+
+  test('a request that waits for a child process is one, a supervisor is none', () => {
+    const thread: ThreadDraft = {
+      lwp: 11,
+      frames: [frame('a.py:7 convert')],
+      syscall: call('wait4', 77n),
+      proc: standsStill,
+    };
+    expect(found([thread])).toEqual([]);
+    const [finding] = found([{ ...thread, request: { method: 'GET', path: '/pdf' } }]);
+    expect(finding).toMatchObject({ class: 'blocking-io', confidence: 'likely', roots: [{ function: 'convert' }] });
+    expect(finding?.summary).toContain('for wait4 of child process 77, without a limit');
+  });
 });
 
 describe('sleep', () => {
@@ -329,12 +342,11 @@ describe('lock-wait', () => {
     expect(found([waiter(11, 'a.py:4 transfer', 0xan, { proc: wakesOften })])).toEqual([]);
   });
 
-  test('an owner that waits for work while it holds the lock is the root', () => {
+  test('an owner that waits for a child process while it holds the lock is the root', () => {
     const owner: ThreadDraft = {
       lwp: 11,
-      frames: [frame(`${stdlib}/threading.py:327 wait`), frame(`${stdlib}/queue.py:171 get`), frame('a.py:3 shut')],
-      syscall: futex(),
-      waits: { address: 0x99n },
+      frames: [frame('a.py:3 shut')],
+      syscall: call('wait4', 77n),
       holds: [{ address: 0xan }],
     };
     const { threads, findings } = judge(inputOf([owner, waiter(12, 'a.py:9 enter', 0xan)]));
@@ -409,6 +421,8 @@ describe('pthread mutexes', () => {
       const bytes = Buffer.alloc(64);
       bytes.writeUInt32LE(2, 0);
       bytes.writeInt32LE(7, 8);
+      // __nusers, which a mutex counts its owner in.
+      bytes.writeInt32LE(1, 12);
       return bytes.subarray(Number(address - 0x7000n), Number(address - 0x7000n) + length);
     },
   };

@@ -1,0 +1,55 @@
+/** A C function of a server that tells what its thread is for, Python or not. */
+export interface ServerThread {
+  readonly server: string;
+  readonly functions: readonly string[];
+  /** `idle`: a worker between two requests, unless it runs Python. `runtime`: one that looks after others. */
+  readonly role: 'idle' | 'runtime';
+  readonly source: string;
+}
+
+/** The innermost one that a thread's native stack has tells its role. */
+export const serverThreads: readonly ServerThread[] = [
+  {
+    server: 'mod_wsgi',
+    functions: ['wsgi_daemon_worker', 'wsgi_daemon_thread'],
+    role: 'idle',
+    source: 'mod_wsgi 4.9.4 and 5.0.2, src/server/mod_wsgi.c',
+  },
+  {
+    server: 'mod_wsgi',
+    functions: ['wsgi_daemon_main', 'wsgi_monitor_thread', 'wsgi_deadlock_thread', 'wsgi_reaper_thread'],
+    role: 'runtime',
+    source: 'mod_wsgi 4.9.4 and 5.0.2, src/server/mod_wsgi.c',
+  },
+  {
+    server: 'apache2',
+    functions: ['ap_queue_pop_something', 'ap_queue_pop'],
+    role: 'idle',
+    source: 'httpd 2.4, server/mpm_fdqueue.c',
+  },
+  { server: 'apache2', functions: ['ap_mpm_podx_check'], role: 'runtime', source: 'httpd 2.4, server/mpm_unix.c' },
+  {
+    server: 'uWSGI',
+    // Its workers take turns: one waits for a connection, the others for its mutex.
+    functions: ['wsgi_req_accept'],
+    role: 'idle',
+    source: 'uWSGI 2.0.31, core/utils.c',
+  },
+  { server: 'uWSGI', functions: ['simple_loop_run'], role: 'idle', source: 'uWSGI 2.0.31, core/loop.c' },
+  { server: 'uWSGI', functions: ['master_loop'], role: 'runtime', source: 'uWSGI 2.0.31, core/master.c' },
+  {
+    server: 'uWSGI',
+    functions: ['uwsgi_corerouter_loop'],
+    role: 'runtime',
+    source: 'uWSGI 2.0.31, plugins/corerouter/corerouter.c: http, fastrouter',
+  },
+  { server: 'uWSGI', functions: ['cache_sweeper_loop'], role: 'runtime', source: 'uWSGI 2.0.31, core/cache.c' },
+  { server: 'uWSGI', functions: ['logger_thread_loop'], role: 'runtime', source: 'uWSGI 2.0.31, core/logging.c' },
+  { server: 'uWSGI', functions: ['uwsgi_metrics_loop'], role: 'runtime', source: 'uWSGI 2.0.31, core/metrics.c' },
+  { server: 'uWSGI', functions: ['legion_loop'], role: 'runtime', source: 'uWSGI 2.0.31, core/legion.c' },
+];
+
+/** Modules of servers whose symbols are stripped as a rule: a thread that waits in one is a worker between two requests. */
+export const serverModules: readonly { readonly file: RegExp; readonly source: string }[] = [
+  { file: /^mod_wsgi[^/]*\.so/, source: 'package libapache2-mod-wsgi-py3 of Debian 12 and 13' },
+];

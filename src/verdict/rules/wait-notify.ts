@@ -1,0 +1,193 @@
+import type { Finding } from '../finding.ts';
+import type { Confidence, JudgedThread, WaitKind } from '../thread.ts';
+import { cyclesOf, victimsOf, type WaitGraph, weakest } from '../wait-graph.ts';
+import {
+  alike,
+  evidenceOf,
+  finding,
+  named,
+  patienceSeconds,
+  places,
+  type Rule,
+  rootOf,
+  sampledEvidence,
+  stops,
+} from './rule.ts';
+
+/**
+ * Threads that wait for a notification that does not come: a condition, an event, a semaphore, a queue, the end of a
+ * thread. Proven where nobody in the process is left who could act; likely where somebody needs the thread that waits.
+ * A worker without work waits likewise, and is no finding.
+ */
+export const waitNotify: Rule = graph => {
+  const left = nobodyLeft(graph);
+  return left === undefined ? needed(graph) : [fromNobody(graph, left)];
+};
+
+/** Waits that another thread ends without having to give something back that it holds. */
+const notifications: ReadonlySet<WaitKind> = new Set<WaitKind>(['condition', 'event', 'semaphore', 'queue', 'join']);
+
+export function isNotification(kind: WaitKind): boolean {
+  return notifications.has(kind);
+}
+
+const locks: ReadonlySet<WaitKind> = new Set<WaitKind>([
+  'python-lock',
+  'python-rlock',
+  'import-lock',
+  'mp-lock',
+  'pthread-mutex',
+]);
+
+/**
+ * The ends of all chains of waits, where every thread of the process sleeps without a limit until another thread of the
+ * process acts. Undefined where one can go on, where something outside can wake one, and where a lock is the cause.
+ */
+function nobodyLeft(graph: WaitGraph): readonly JudgedThread[] | undefined {
+  const all = [...graph.threads.values()];
+  if (!all.every(isAsleep) || cyclesOf(graph).length > 0) return undefined;
+  const ends = all.filter(({ lwp, python }) => python.length > 0 && !graph.edges.has(lwp));
+  const isOpen = ends.length > 0 && ends.every(({ waits }) => waits !== undefined && notifications.has(waits.kind));
+  return isOpen ? ends : undefined;
+}
+
+function isAsleep({ waits, python, role }: JudgedThread): boolean {
+  if (waits === undefined || waits.limited === true || waits.shared === true) return false;
+  // A thread of C code, such as a worker of a numeric library: only another thread wakes it.
+  if (python.length === 0) return role === 'runtime' && waits.syscall === 'futex';
+  return waits.confidence === 'proven' && (notifications.has(waits.kind) || locks.has(waits.kind));
+}
+
+function fromNobody(graph: WaitGraph, ends: readonly JudgedThread[]): Finding {
+  const roots = ends.map(rootOf);
+  const lwps = ends.map(({ lwp }) => lwp);
+  const victims = victimsOf(graph, lwps);
+  const isAlone = graph.threads.size === 1;
+  const others = victims.flatMap(lwp => graph.threads.get(lwp) ?? []);
+  return finding('wait-notify', {
+    confidence: 'proven',
+    summary: `${waitText(ends)}, and ${isAlone ? 'it is the only thread of the process' : 'no thread of the process is left that could act: all of them wait for each other without a limit'}${stops(victims, whom(ends))}`,
+    roots,
+    victims,
+    evidence: [
+      ...[...ends, ...others].slice(0, toldThreads).flatMap(waitEvidence),
+      {
+        text: isAlone
+          ? 'the process has no other thread: only a signal handler could act'
+          : `all ${graph.threads.size} threads of the process wait for each other: only a signal handler could act`,
+      },
+    ],
+    next: nextFor(ends),
+  });
+}
+
+/** Whose evidence is told. */
+const toldThreads = 16;
+
+/** Threads that stand in a wait while others need them; those that wait for one object are one finding. */
+function needed(graph: WaitGraph): readonly Finding[] {
+  const stuck = [...graph.threads.values()].flatMap(thread => {
+    const need = isStuck(graph, thread) ? needOf(graph, thread) : undefined;
+    return need === undefined ? [] : [{ thread, ...need }];
+  });
+  const groups = alike(stuck, ({ thread, confidence, isLocked }) => {
+    const { waits } = thread;
+    return [waits?.kind, waits?.address ?? rootOf(thread).function, confidence, isLocked].join(' ');
+  });
+  return groups.map(group => fromNeeded(graph, group));
+}
+
+function isStuck({ edges }: WaitGraph, { lwp, waits, moved }: JudgedThread): boolean {
+  if (waits === undefined || !notifications.has(waits.kind) || edges.has(lwp) || moved === true) return false;
+  // A limit that was waited out, and a notification on its way, end it.
+  if (waits.confidence === 'suspected') return false;
+  return waits.limited !== true || (waits.timeoutSeconds ?? 0) >= patienceSeconds;
+}
+
+interface Need {
+  readonly confidence: Confidence;
+  /** It holds a lock that others want. */
+  readonly isLocked: boolean;
+}
+
+/** Who needs a thread that waits: those that want a lock of it, a request, nobody. A thread that is only joined may idle. */
+function needOf(graph: WaitGraph, { lwp, waits, moved, request }: JudgedThread): Need | undefined {
+  const into = [...graph.edges.values()].filter(({ to, kind }) => to === lwp && locks.has(kind));
+  if (into.length > 0)
+    return { confidence: weakest(['likely', ...into.map(({ confidence }) => confidence)]), isLocked: true };
+  // The thread that had to end is not there: the wait proves itself.
+  if (waits?.ownerAbsent === true) return { confidence: waits.confidence, isLocked: false };
+  const serves =
+    request !== undefined ||
+    victimsOf(graph, [lwp]).some(victim => {
+      const waiter = graph.threads.get(victim);
+      return waiter?.request !== undefined || isWanted(graph, victim);
+    });
+  return serves ? { confidence: moved === false ? 'likely' : 'suspected', isLocked: false } : undefined;
+}
+
+/** Whether others want a lock that it holds. */
+function isWanted({ edges }: WaitGraph, lwp: number): boolean {
+  return [...edges.values()].some(({ to, kind }) => to === lwp && locks.has(kind));
+}
+
+function fromNeeded(graph: WaitGraph, group: readonly ({ readonly thread: JudgedThread } & Need)[]): Finding {
+  const members = group.map(({ thread }) => thread);
+  const roots = members.map(rootOf);
+  const victims = victimsOf(
+    graph,
+    members.map(({ lwp }) => lwp),
+  );
+  const isLocked = group.some(need => need.isLocked);
+  const into = [...graph.edges.values()].filter(({ to }) => members.some(({ lwp }) => lwp === to));
+  return finding('wait-notify', {
+    confidence: weakest(group.map(({ confidence }) => confidence)),
+    summary: `${waitText(members)}${isLocked ? ' while it holds a lock' : ''}${stops(victims, whom(members))}`,
+    roots,
+    victims,
+    evidence: [
+      ...into.slice(0, toldThreads).flatMap(({ from }) => waitEvidence(graph.threads.get(from))),
+      ...members
+        .slice(0, toldThreads)
+        .flatMap(member => [
+          ...evidenceOf(member, isLocked ? member.holds.flatMap(({ evidence }) => evidence) : []),
+          ...waitEvidence(member),
+        ]),
+    ],
+    next: isLocked
+      ? `do not wait in ${roots.map(({ function: name }) => name)[0]} while others need the lock that it holds`
+      : nextFor(members),
+  });
+}
+
+/** `thread 7 waits in work (shop.py:9) (queue)` */
+function waitText(members: readonly JudgedThread[]): string {
+  const kinds = [...new Set(members.map(({ waits }) => waits?.kind ?? 'unknown'))];
+  const isAbsent = members.some(({ waits }) => waits?.ownerAbsent === true);
+  const what = isAbsent ? ' for the end of a thread that does not exist' : '';
+  return `${named(members)} ${members.length === 1 ? 'waits' : 'wait'}${what} in ${places(members.map(rootOf))} (${kinds.join(', ')})`;
+}
+
+function whom(members: readonly JudgedThread[]): string {
+  return members.length === 1 ? 'it' : 'them';
+}
+
+/** By what the first of them waits for. */
+function nextFor([first]: readonly JudgedThread[]): string {
+  switch (first?.waits?.kind) {
+    case 'event':
+      return 'look for who should set this event, and whether it failed before; let the wait have a time limit';
+    case 'semaphore':
+      return 'look for who took this semaphore and did not release it, as after an exception; take it by `with`';
+    case 'queue':
+      return 'look for who should put into or take from this queue, and whether it ended; let the call have a time limit';
+    case 'join':
+      return 'do not join a thread that another process had: start threads after the fork';
+    default:
+      return 'look for who should notify this condition, and whether it ended; let the wait have a time limit';
+  }
+}
+
+function waitEvidence(thread: JudgedThread | undefined): Finding['evidence'] {
+  return thread?.waits === undefined ? [] : [...evidenceOf(thread, thread.waits.evidence), ...sampledEvidence(thread)];
+}

@@ -1,0 +1,251 @@
+import { describe, expect, test } from 'vitest';
+import type { PythonPool } from '../../../src/python/process.ts';
+import { judge } from '../../../src/verdict/judge.ts';
+import {
+  alwaysRunning,
+  call,
+  frame,
+  futex,
+  inputOf,
+  standsStill,
+  stdlib,
+  type ThreadDraft,
+  wakesOften,
+} from './make.ts';
+
+const worker = frame(`${stdlib}/concurrent/futures/thread.py:81 _worker`);
+const fetching = (lwp: number, rest: Partial<ThreadDraft> = {}): ThreadDraft => ({
+  lwp,
+  frames: [frame('shop.py:20 fetch'), worker],
+  syscall: call('recvfrom', 5n),
+  proc: standsStill,
+  ...rest,
+});
+const waiting = (lwp: number): ThreadDraft => ({
+  lwp,
+  frames: [frame('shop.py:30 render'), worker],
+  syscall: futex(),
+  waits: { address: 0xan },
+  proc: standsStill,
+});
+
+type Pool = Partial<PythonPool> & { readonly unread?: 'size' | 'waiting' };
+const without = (unread: 'size' | 'waiting'): Pool => ({ unread });
+
+const findingsOf = (drafts: readonly ThreadDraft[], { unread, ...pool }: Pool = {}) => {
+  const input = inputOf(drafts);
+  if (input.python === undefined) throw new Error('no Python');
+  const workers = drafts
+    .filter(({ frames }) => frames?.includes(worker))
+    .map(({ lwp, frames }) => ({ lwp, busy: frames?.[0] !== worker }));
+  const read = { size: 3, waiting: 2 };
+  const known = Object.fromEntries(Object.entries(read).filter(([name]) => name !== unread));
+  const pools = [{ kind: 'executor', queue: 0x50n, workers, evidence: [], ...known, ...pool } as const];
+  return judge({ ...input, python: { ...input.python, pools } }).findings;
+};
+const brief = (drafts: readonly ThreadDraft[], pool: Pool = {}) =>
+  findingsOf(drafts, pool).map(({ class: kind, confidence }) => `${kind} ${confidence}`);
+
+const crossed = (lwp: number, waits: bigint, holds: bigint): ThreadDraft => ({
+  ...waiting(lwp),
+  waits: { address: waits },
+  holds: [{ address: holds }],
+});
+
+describe('pool-exhausted', () => {
+  const all = [fetching(11), fetching(12), fetching(13)];
+
+  test('all workers that the pool may have stand still, and work waits', () => {
+    const [pool, cause] = findingsOf(all);
+    expect(pool).toMatchObject({ class: 'pool-exhausted', confidence: 'proven', roots: [{ function: 'fetch' }] });
+    expect(pool?.summary).toMatch(
+      /^all 3 workers of the thread pool .* 3 in fetch \(shop\.py:20\); 2 items of work wait/,
+    );
+    expect(cause).toMatchObject({ class: 'blocking-io', roots: [{ lwp: 11 }, { lwp: 12 }, { lwp: 13 }] });
+  });
+
+  test.each<[string, readonly ThreadDraft[], Pool, readonly string[]]>([
+    [
+      'each worker serves a request',
+      all.map(each => ({ ...each, request: { method: 'GET', path: '/price' } })),
+      { waiting: 0 },
+      ['pool-exhausted proven', 'blocking-io likely'],
+    ],
+    ['nothing waits for a worker', all, { waiting: 0 }, ['pool-exhausted likely', 'blocking-io likely']],
+    ['what waits could not be read', all, without('waiting'), ['pool-exhausted likely', 'blocking-io likely']],
+    ['its size could not be read', all, without('size'), ['pool-exhausted likely', 'blocking-io likely']],
+    ['it may start another worker', all, { size: 4 }, ['blocking-io likely']],
+    [
+      'a worker is idle',
+      [...all.slice(1), fetching(11, { frames: [worker], syscall: futex() })],
+      {},
+      ['blocking-io likely'],
+    ],
+    ['a worker gets on', [...all.slice(1), fetching(11, { proc: wakesOften })], {}, ['blocking-io likely']],
+    [
+      'a worker will get on',
+      [...all.slice(1), fetching(11, { syscall: call('poll', 0n, 1n, 2000n) })],
+      {},
+      ['blocking-io likely'],
+    ],
+    ['it is a pool of one', all.slice(2), { size: 1 }, ['blocking-io likely']],
+  ])('%s', (_when, drafts, pool, expected) => {
+    expect(brief(drafts, pool)).toEqual(expected);
+  });
+
+  test('without samples it is a suspicion', () => {
+    const unseen = all.map(({ lwp, frames = [], syscall }) => ({ lwp, frames, ...(syscall && { syscall }) }));
+    expect(brief(unseen)).toEqual(['pool-exhausted suspected', 'blocking-io suspected']);
+  });
+
+  test('workers that wait for one thread in the end have that one as their root', () => {
+    const holder = fetching(10, { frames: [frame('shop.py:8 query')], holds: [{ address: 0xan }] });
+    const [pool, cause] = findingsOf([holder, waiting(11), waiting(12), waiting(13)]);
+    expect(pool).toMatchObject({
+      class: 'pool-exhausted',
+      confidence: 'proven',
+      roots: [{ lwp: 10, function: 'query' }],
+      victims: [11, 12, 13],
+    });
+    expect(cause).toMatchObject({ class: 'blocking-io', roots: [{ lwp: 10 }] });
+  });
+
+  test('one of them may be that thread; while it gets on, so will they', () => {
+    const holder = fetching(11, { holds: [{ address: 0xan }] });
+    expect(findingsOf([holder, waiting(12), waiting(13)])[0]).toMatchObject({
+      class: 'pool-exhausted',
+      roots: [{ lwp: 11 }],
+      victims: [12, 13],
+    });
+    expect(brief([{ ...holder, proc: wakesOften }, waiting(12), waiting(13)])).toEqual([]);
+  });
+
+  test('workers that a busy one keeps from the GIL stand; those that take turns do not', () => {
+    const busy: ThreadDraft = { lwp: 11, frames: [frame('shop.py:9 match'), worker], gil: true, proc: alwaysRunning };
+    const asking = (lwp: number, cpuPercent: number): ThreadDraft => ({
+      lwp,
+      frames: [frame('shop.py:30 show'), worker],
+      syscall: futex(0x6000n),
+      native: ['libc.so.6!pthread_cond_timedwait', 'take_gil', '_PyEval_EvalFrameDefault'],
+      proc: { ...wakesOften, cpuPercent },
+    });
+    const busyNative = { ...busy, native: ['sre_ucs1_match', 'pattern_search', '_PyEval_EvalFrameDefault'] };
+    expect(findingsOf([busyNative, asking(12, 0.2), asking(13, 0.2)]).map(({ class: kind }) => kind)).toEqual([
+      'busy-native',
+      'pool-exhausted',
+    ]);
+    const turns = findingsOf([busyNative, asking(12, 33), asking(13, 33)]).map(({ class: kind }) => kind);
+    expect(turns).not.toContain('pool-exhausted');
+  });
+
+  test('a wait for the shared root that ends by itself is not stuck', () => {
+    const holder = fetching(10, { frames: [frame('shop.py:8 query')], holds: [{ address: 0xan }] });
+    const timed = { ...waiting(13), syscall: call('futex', 0x7000n, 137n, 0n, 0x9000n) };
+    expect(brief([holder, waiting(11), waiting(12), timed])).toEqual(['blocking-io likely']);
+  });
+
+  test('what they wait for stands before it where that never ends by itself', () => {
+    expect(brief([crossed(11, 0xan, 0xbn), crossed(12, 0xbn, 0xan)], { size: 2 })).toEqual([
+      'deadlock proven',
+      'pool-exhausted proven',
+    ]);
+  });
+});
+
+const recv = (lwp: number, place: string, rest: Partial<ThreadDraft> = {}): ThreadDraft => ({
+  lwp,
+  frames: [frame(place)],
+  syscall: call('recvfrom', 5n),
+  proc: standsStill,
+  ...rest,
+});
+
+const found = (drafts: readonly ThreadDraft[]) => judge(inputOf(drafts)).findings;
+
+describe('several threads', () => {
+  test('that wait in one function are one cause, with all roots, victims and evidence', () => {
+    const holder = recv(11, 'shop.py:20 fetch', { holds: [{ address: 0xan }] });
+    const waiter: ThreadDraft = { ...waiting(14), frames: [frame('shop.py:30 render')] };
+    const [finding, ...others] = found([holder, recv(12, 'shop.py:20 fetch'), recv(13, 'shop.py:22 fetch'), waiter]);
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({ confidence: 'likely', victims: [14] });
+    expect(finding?.roots.map(({ lwp, line }) => [lwp, line])).toEqual([
+      [11, 20],
+      [12, 20],
+      [13, 22],
+    ]);
+    expect(finding?.summary).toBe(
+      'threads 11, 12 and 13 wait in fetch (shop.py:20) and fetch (shop.py:22) for recvfrom on descriptor 5, peer 10.0.0.9:5432, without a limit; 1 thread waits for them',
+    );
+    for (const lwp of [11, 12, 13])
+      expect(finding?.evidence.filter(({ text }) => text.startsWith(`thread ${lwp}: `)).length).toBeGreaterThan(1);
+    expect(finding?.signature).toBe(found([recv(11, 'shop.py:20 fetch')])[0]?.signature);
+  });
+
+  test('in different functions, or files, are several causes', () => {
+    expect(
+      found([recv(11, 'shop.py:20 fetch'), recv(12, 'shop.py:40 load'), recv(13, 'cart.py:20 fetch')]),
+    ).toHaveLength(3);
+  });
+
+  test('of which less is known do not weaken what is known of others', () => {
+    const unseen: ThreadDraft = { lwp: 12, frames: [frame('shop.py:20 fetch')], syscall: call('recvfrom', 5n) };
+    expect(found([recv(11, 'shop.py:20 fetch'), unseen]).map(({ confidence }) => confidence)).toEqual([
+      'likely',
+      'suspected',
+    ]);
+  });
+});
+
+describe("a server's own threads", () => {
+  const named = ['wsgi_daemon_worker', 'wsgi_daemon_thread'];
+  const request = { method: 'GET', path: '/price' };
+  const start = ['libc.so.6!start_thread', 'libc.so.6!clone'];
+  const inside = (names: readonly string[]) => [
+    ...names.map(name => `/usr/lib/apache2/modules/mod_wsgi.so!${name}`),
+    ...start,
+  ];
+  const serving = (lwp: number, names: readonly string[]): ThreadDraft => ({
+    lwp,
+    frames: [frame('shop.py:20 fetch')],
+    syscall: call('recvfrom', 5n),
+    proc: standsStill,
+    native: ['libc.so.6!recv', '_PyEval_EvalFrameDefault', ...inside(names)],
+    request,
+  });
+  const resting = (lwp: number, names: readonly string[], syscall = futex()): ThreadDraft => ({
+    lwp,
+    syscall,
+    proc: standsStill,
+    native: ['libc.so.6!wait', ...inside(names)],
+  });
+  /** The main thread, and one that looks after the others. */
+  const around = (names: readonly string[]): readonly ThreadDraft[] => [
+    {
+      ...resting(10, names, call('poll', 0n, 1n, 0xffffffffn)),
+      native: [...inside(names).slice(0, 1), 'apache2!main'],
+    },
+    resting(11, [names[0] === '??' ? '??' : 'wsgi_monitor_thread'], call('select')),
+  ];
+
+  test.each([
+    ['by name', named],
+    ['by module, where it is stripped', ['??', '??']],
+  ])('of mod_wsgi in daemon mode are known %s', (_how, names) => {
+    const busy = [...around(names), serving(12, names), serving(13, names)];
+    expect(judge(inputOf(busy)).findings[0]).toMatchObject({
+      class: 'pool-exhausted',
+      confidence: 'proven',
+      summary: expect.stringContaining('all 2 workers of the thread pool (mod_wsgi)'),
+    });
+    expect(judge(inputOf([...busy, resting(14, names)])).findings).toMatchObject([{ class: 'blocking-io' }]);
+  });
+
+  test("in embedded mode are the web server's, which has more of them", () => {
+    const embedded = [12, 13].map(lwp => {
+      const draft = serving(lwp, ['??']);
+      return { ...draft, native: [...(draft.native ?? []).slice(0, 3), 'mod_mpm_event.so!??', ...start] };
+    });
+    expect(judge(inputOf(embedded)).findings.map(({ class: kind }) => kind)).toEqual(['blocking-io']);
+  });
+});
