@@ -7,14 +7,14 @@ import type { Release } from '../support/hosts/root-filesystem.ts';
 import { type Cause, type Shop, type ShopPython, startShop } from '../support/hosts/shop.ts';
 import { startHost, type TestHost } from '../support/hosts/test-host.ts';
 
-const fleet: readonly (readonly [ShopPython, Release])[] = [
-  ['2.7', 'bullseye'],
-  ['3.9', 'bullseye'],
-  ['3.11', 'bookworm'],
-  ['3.13', 'trixie'],
+const fleet: readonly (readonly [ShopPython, 'apache' | 'own', Release])[] = [
+  ['2.7', 'apache', 'bullseye'],
+  ['3.9', 'own', 'bullseye'],
+  ['3.11', 'own', 'bookworm'],
+  ['3.13', 'apache', 'trixie'],
 ];
 
-describe.each(fleet)('a web service on Python %s', (python, release) => {
+describe.each(fleet)('a web service on Python %s (server: %s)', (python, server, release) => {
   let host: TestHost;
   let shop: Shop;
   let controller: Controller;
@@ -22,7 +22,7 @@ describe.each(fleet)('a web service on Python %s', (python, release) => {
   beforeAll(async () => {
     if (!requireRoot.isRoot) return;
     host = await startHost({ name: 'web3', release });
-    shop = await startShop(host, python);
+    shop = await startShop(host, python, { server });
     controller = await makeController([{ host, services: [shop.entry] }]);
   });
   afterAll(async () => {
@@ -108,6 +108,44 @@ test('is told where a busy loop of one request hangs a service of one thread', a
     await controller.remove();
   } finally {
     await host.stop();
+  }
+});
+
+test('is told once where two hosts hang for the same cause, though Python and line differ', async context => {
+  requireRoot(context);
+  const [web3, web4] = await Promise.all([
+    startHost({ name: 'web3', release: 'bullseye' }),
+    startHost({ name: 'web4', release: 'trixie' }),
+  ]);
+  try {
+    const shops = [
+      await startShop(web3, '2.7', { threads: 2 }),
+      await startShop(web4, '3.13', { threads: 2, server: 'apache', heading: '# As deployed\n\n' }),
+    ];
+    const labels = { role: 'web' };
+    const entries = shops.map(({ host, entry }) => ({ host, services: [entry], changes: { labels } }));
+    const controller = await makeController(entries);
+    for (const shop of shops) await shop.hang(['ledger', 'recv']);
+    const result = await controller.run('hang', '--host', 'role=web');
+    expect(result.code, result.stderr).toBe(0);
+    const common = result.stdout.slice(0, result.stdout.indexOf('\n\n')).split('\n');
+    expect(common).toEqual(common.map(() => expect.stringMatching(/^web3, web4: /)));
+
+    const [, id = ''] = /^run (\S+) on web3, web4$/m.exec(result.stderr) ?? [];
+    const run = runSchema.parse(JSON.parse((await controller.run('show', id, '--format', 'json')).stdout));
+    expect(common).toHaveLength(run.findings.length);
+    const classes = run.findings.map(({ class: kind }) => kind);
+    expect(classes).toEqual([...new Set(classes)]);
+    expect(classes).toEqual(expect.arrayContaining(['busy-loop', 'blocking-io']));
+    for (const { hosts } of run.findings) expect(hosts).toEqual(['web3', 'web4']);
+    const [old, recent] = run.hosts.map(({ report }) => reportSchema.parse(report));
+    const roots = [old, recent].map(report => report?.findings[0]?.roots[0]);
+    expect(roots[0]).toMatchObject({ function: 'close_month', line: shops[0]?.line('ledger') });
+    expect(roots[1]).toMatchObject({ function: 'Ledger.close_month', line: shops[1]?.line('ledger') });
+    expect(roots[1]?.line).not.toBe(roots[0]?.line);
+    await controller.remove();
+  } finally {
+    await Promise.all([web3.stop(), web4.stop()]);
   }
 });
 

@@ -33,8 +33,10 @@ export async function evidenceOf(pid: number): Promise<ProcessEvidence> {
 export interface AnalysisChoices {
   readonly native?: boolean;
   readonly withEvidence?: boolean;
-  /** Root filesystem that the target's files are of. */
+  /** Root filesystem that the target's files are of; its gdb takes the core. */
   readonly root?: string;
+  /** Where else module files are looked for. */
+  readonly folders?: readonly string[];
 }
 
 /** Takes the core of a process, by the gdb of the root filesystem that its files are of. */
@@ -54,19 +56,24 @@ export async function takeCore(
 }
 
 /** Takes evidence and core of a target as a run does, and analyses them. */
-export async function analyzeTarget(
-  { pid, truth }: Target,
-  { native = true, withEvidence = true, root = '' }: AnalysisChoices = {},
+export async function analyzeTarget({ pid, truth }: Target, choices: AnalysisChoices = {}): Promise<AnalysedTarget> {
+  if (truth.threads.length === 0) throw new Error('the target has no threads');
+  return analyzeProcess(pid, choices);
+}
+
+/** Takes evidence and core of a process as a run does, and analyses them. */
+export async function analyzeProcess(
+  pid: number,
+  { native = true, withEvidence = true, root = '', folders: others = [] }: AnalysisChoices = {},
 ): Promise<AnalysedTarget> {
   const evidence = withEvidence ? await evidenceOf(pid) : undefined;
   const { path: core, remove } = await takeCore(pid, { root });
   try {
-    const folders = root === '' ? [] : [join(root, 'usr')];
+    const folders = [...(root === '' ? [] : [join(root, 'usr')]), ...others];
     const report = await analyze(
       { core, case: 'test', host: { name: 'test' }, sources: directorySources('/'), ...(evidence && { evidence }) },
       { findFiles: () => indexOf(folders), searched: folders, native, hash: false, showQuery: false },
     );
-    if (truth.threads.length === 0) throw new Error('the target has no threads');
     return { report, core, remove };
   } catch (error) {
     remove();

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { commandOf, type Interpreter } from './interpreters.ts';
+import { commandOf, type Interpreter, type PythonVersion, pythonVersions } from './interpreters.ts';
 import { type Marks, type Place, readMarks } from './marks.ts';
 
 const programsDir = join(import.meta.dirname, 'programs');
@@ -15,6 +15,13 @@ export const targetPrograms: readonly string[] = readdirSync(programsDir)
   .filter(name => name.endsWith('.py') && name !== 'common.py')
   .map(name => basename(name, '.py'))
   .sort();
+
+/** Whether a Python version has what a program uses. */
+export function runsOn(program: string, version: PythonVersion): boolean {
+  const { since } = readMarks(readFileSync(join(programsDir, `${program}.py`), 'utf8'));
+  const order: readonly string[] = pythonVersions;
+  return since === undefined || order.indexOf(version) >= order.indexOf(since);
+}
 
 /** A Python program that hangs (or only seems to), running, with what is true of it. */
 export interface Target extends AsyncDisposable {
@@ -30,6 +37,8 @@ export interface Truth {
   readonly file: string;
   /** Every thread of the program; the first is the main thread. */
   readonly threads: readonly ThreadTruth[];
+  /** Finding classes that must be found besides those of the threads' places. */
+  readonly also?: readonly string[];
   /** Finding classes that would be wrong here; `any` stands for all of them. */
   readonly never: readonly string[];
 }
@@ -57,11 +66,20 @@ export async function startTarget(program: string, interpreter: Interpreter): Pr
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
   });
-  const stop = () => end(child);
+  let hanging = child.pid ?? 0;
+  const stop = async () => {
+    await end(child);
+    await untilEnded(hanging);
+  };
   try {
-    const truth = joinTruth(file, readMarks(readFileSync(file, 'utf8')), await readReadyLine(child, program));
-    await untilSettled(child, truth);
-    return { pid: child.pid ?? 0, truth, stop, [Symbol.asyncDispose]: stop };
+    const ready = await readReadyLine(child, program);
+    hanging = ready.pid ?? hanging;
+    const marks = readMarks(readFileSync(file, 'utf8'));
+    const truth = joinTruth(file, marks, ready);
+    const pid = hanging;
+    await untilSettled(child, pid, truth);
+    if (marks.isStopped) process.kill(pid, 'SIGSTOP');
+    return { pid, truth, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw error;
@@ -69,6 +87,8 @@ export async function startTarget(program: string, interpreter: Interpreter): Pr
 }
 
 const readyLine = z.object({
+  /** Of the process that hangs, where that is a child of the one that was started; it ends with its parent. */
+  pid: z.int().optional(),
   threads: z.array(z.object({ function: z.string(), ident: z.string(), lwp: z.int() })),
 });
 type ReadyLine = z.infer<typeof readyLine>;
@@ -79,9 +99,10 @@ async function readReadyLine(child: ChildProcess, program: string): Promise<Read
   throw new Error(`${program} ended before it was ready`);
 }
 
-function joinTruth(file: string, { placesOf, never }: Marks, { threads }: ReadyLine): Truth {
+function joinTruth(file: string, { placesOf, also, never }: Marks, { threads }: ReadyLine): Truth {
   return {
     file,
+    also,
     never,
     threads: threads.map(({ function: startedFor, ident, lwp }) => {
       const places = placesOf(startedFor);
@@ -94,12 +115,12 @@ function joinTruth(file: string, { placesOf, never }: Marks, { threads }: ReadyL
 const sampleMilliseconds = 60;
 const deadlineMilliseconds = 60_000;
 
-async function untilSettled(child: ChildProcess, { threads }: Truth): Promise<void> {
+async function untilSettled(child: ChildProcess, pid: number, { threads }: Truth): Promise<void> {
   const awaited = threads.filter(({ place }) => place !== undefined && staysThere(place));
   const deadline = Date.now() + deadlineMilliseconds;
-  for (let before = sample(child, awaited), settled = 0; settled < 2; ) {
+  for (let before = sample(child, pid, awaited), settled = 0; settled < 2; ) {
     await sleep(sampleMilliseconds);
-    const now = sample(child, awaited);
+    const now = sample(child, pid, awaited);
     settled = awaited.every(({ lwp, place }) => isThere(place, before.get(lwp), now.get(lwp))) ? settled + 1 : 0;
     before = now;
     if (Date.now() > deadline) throw new Error(`threads did not settle: ${JSON.stringify([...now])}`);
@@ -118,7 +139,11 @@ interface ThreadSample {
   readonly switches: number;
 }
 
-function sample({ pid, exitCode }: ChildProcess, threads: readonly ThreadTruth[]): ReadonlyMap<number, ThreadSample> {
+function sample(
+  { exitCode }: ChildProcess,
+  pid: number,
+  threads: readonly ThreadTruth[],
+): ReadonlyMap<number, ThreadSample> {
   if (exitCode !== null) throw new Error(`the target ended with ${exitCode}`);
   return new Map(threads.map(({ lwp }) => [lwp, sampleThread(`/proc/${pid}/task/${lwp}`)]));
 }
@@ -143,4 +168,22 @@ async function end(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGKILL');
   await exited;
+}
+
+/** A process that ends with its parent; nobody of ours is told. */
+async function untilEnded(pid: number): Promise<void> {
+  const deadline = Date.now() + deadlineMilliseconds;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) throw new Error(`process ${pid} did not end`);
+    await sleep(5);
+  }
+}
+
+/** One that is dead and not yet reaped is not. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\t[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }

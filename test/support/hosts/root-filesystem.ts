@@ -18,7 +18,7 @@ interface Recipe {
   readonly packages: readonly string[];
   /** Debian's name of the release; absent: the recipe's own. */
   readonly suite?: string;
-  /** Builds mod_wsgi for Python 2.7, which no release since 10 has as a package. */
+  /** Builds mod_wsgi of that version for Python 2.7, which no release since 10 has as a package. */
   readonly modWsgi?: string;
   /** Options of apt besides the common ones. */
   readonly aptOptions?: readonly string[];
@@ -38,6 +38,8 @@ const common = [
   'curl',
   'ca-certificates',
 ];
+/** For the release's own Python 3. */
+const packagedModWsgi = ['apache2', 'libapache2-mod-wsgi-py3'];
 const bare = ['openssh-server', 'sudo', 'procps', 'iproute2', 'mount', 'ca-certificates', 'apache2'];
 const recipes: Readonly<Record<Release, Recipe>> = {
   bullseye: {
@@ -54,8 +56,8 @@ const recipes: Readonly<Record<Release, Recipe>> = {
     ],
     modWsgi: '4.9.4',
   },
-  bookworm: { packages: common },
-  trixie: { packages: common },
+  bookworm: { packages: [...common, ...packagedModWsgi] },
+  trixie: { packages: [...common, ...packagedModWsgi] },
   'bullseye-bare': { suite: 'bullseye', packages: [...bare, 'python2.7'] },
   'bookworm-bare': { suite: 'bookworm', packages: [...bare, 'python3'] },
   sid: {

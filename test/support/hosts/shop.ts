@@ -36,6 +36,7 @@ export type Cause =
   | 'victim'
   | 'recv'
   | 'sleep'
+  | 'ledger'
   | 'bare-left'
   | 'bare-right'
   | 'acquire'
@@ -45,40 +46,106 @@ export type Cause =
 
 const paths: Readonly<Partial<Record<Cause, string>>> = { victim: '/order' };
 
-/** Starts the shop on a host: under apache2 with mod_wsgi for Python 2.7, as a service of its own else. */
-export async function startShop(host: TestHost, python: ShopPython, { threads = 4 } = {}): Promise<Shop> {
-  const source = await readFile(join(services, 'shop.py'), 'utf8');
-  await place(host, 'shop.py', 'srv/shop/shop.py');
-  await host.run('mkdir -p /run/shop && chmod 1777 /run/shop');
-  const entry = python === '2.7' ? await startApache(host, threads) : await startService(host, python, threads);
-  const port = python === '2.7' ? 80 : 8000;
+export interface ShopOptions {
+  readonly threads?: number;
+  readonly server?: 'apache' | 'own';
+  /** Comes before the first line of shop.py. */
+  readonly heading?: string;
+}
+
+/**
+ * Starts the shop on a host: under apache2 with mod_wsgi, or as a service of its own (which 2.7 cannot run).
+ * @param server mod_wsgi is there for the release's newest Python and for 2.7
+ */
+export async function startShop(
+  host: TestHost,
+  python: ShopPython,
+  { threads = 4, server = python === '2.7' ? 'apache' : 'own', heading = '' }: ShopOptions = {},
+): Promise<Shop> {
+  const { file, line, functionOf } = await placeShop(host, heading);
+  const entry = server === 'apache' ? await startApache(host, threads) : await startService(host, python, threads);
+  const port = server === 'apache' ? 80 : 8000;
   const get = (path: string, seconds = 2) => ask(host.address, port, path, seconds);
   await until(`the shop on ${host.name} answers`, async () => (await get('/health')) === 200);
   return {
     host,
     service: entry.name,
     port,
-    file: '/srv/shop/shop.py',
+    file,
     entry,
     get,
-    async hang(causes) {
-      await host.run('rm -f /run/shop/arrived');
-      for (const cause of causes) void get(`${paths[cause] ?? `/${cause}`}?order=17&token=secret-value`, 86_400);
-      await until(`threads of ${host.name} stand at ${causes.join(', ')}`, () => allArrived(host, causes));
-    },
-    line: mark => markedLine(source, mark),
-    function: mark => functionAt(source, markedLine(source, mark)),
+    hang: causes =>
+      hangRequests(
+        host,
+        port,
+        causes.map(cause => ({ cause })),
+      ),
+    line,
+    function: functionOf,
   };
 }
 
+/** What shop.py says of itself. */
+export interface ShopMarks {
+  /** Where it lies. */
+  readonly file: string;
+  /** Line that is marked `at: NAME`. */
+  readonly line: (mark: Cause) => number;
+  /** Name of the function that the mark is in. */
+  readonly functionOf: (mark: Cause) => string;
+}
+
+/** Puts shop.py on a host, and the folder of its journal. */
+export async function placeShop(host: TestHost, heading = ''): Promise<ShopMarks> {
+  const source = heading + (await readFile(join(services, 'shop.py'), 'utf8'));
+  await mkdir(join(host.root, 'srv/shop'), { recursive: true });
+  await writeFile(join(host.root, 'srv/shop/shop.py'), source);
+  await host.run('mkdir -p /run/shop && chmod 1777 /run/shop && chmod 644 /srv/shop/shop.py');
+  return marksOf('/srv/shop/shop.py', source);
+}
+
+/** Of the shop of this checkout. */
+export async function shopMarks(): Promise<ShopMarks> {
+  const file = join(services, 'shop.py');
+  return marksOf(file, await readFile(file, 'utf8'));
+}
+
+function marksOf(file: string, source: string): ShopMarks {
+  return {
+    file,
+    line: mark => markedLine(source, mark),
+    functionOf: mark => functionAt(source, markedLine(source, mark)),
+  };
+}
+
+/** Fires requests of these handlers, below a path if one is given, and resolves once each thread stands at its mark. */
+export async function hangRequests(
+  host: TestHost,
+  port: number,
+  requests: readonly { readonly cause: Cause; readonly below?: string }[],
+): Promise<void> {
+  await host.run('rm -f /run/shop/arrived');
+  const causes = requests.map(({ cause }) => cause).sort();
+  for (const { cause, below = '' } of requests) {
+    const path = `${below}${paths[cause] ?? `/${cause}`}`;
+    void ask(host.address, port, `${path}?order=17&token=secret-value`, 86_400);
+  }
+  await until(`threads of ${host.name} stand at ${causes.join(', ')}`, async () => {
+    const { stdout } = await host.run('cat /run/shop/arrived 2>/dev/null');
+    return stdout.split('\n').filter(Boolean).sort().join() === causes.join();
+  });
+}
+
 async function startApache(host: TestHost, threads: number): Promise<Shop['entry']> {
-  const site = (await readFile(join(services, 'shop.apache.conf'), 'utf8')).replace(
-    /threads=\d+/,
-    `threads=${threads}`,
-  );
+  await startSite(host, 'shop', text => text.replace(/threads=\d+/, `threads=${threads}`));
+  return { name: 'apache2', check: 'http://127.0.0.1/health', match: 'wsgi:shop' };
+}
+
+/** Starts apache2 with the one site of `NAME.apache.conf`. */
+export async function startSite(host: TestHost, name: string, edit: (text: string) => string = text => text) {
+  const site = edit(await readFile(join(services, `${name}.apache.conf`), 'utf8'));
   await writeFile(join(host.root, 'etc/apache2/sites-available/shop.conf'), site);
   await expectSuccess(host, 'a2dissite -q 000-default; a2ensite -q shop && service apache2 start');
-  return { name: 'apache2', check: 'http://127.0.0.1/health', match: 'wsgi:shop' };
 }
 
 async function startService(host: TestHost, python: ShopPython, threads: number): Promise<Shop['entry']> {
@@ -102,7 +169,8 @@ async function expectSuccess(host: TestHost, command: string): Promise<void> {
   if (code !== 0) throw new Error(`${host.name}: "${command}" ended with ${code}: ${stdout}${stderr}`);
 }
 
-function ask(host: string, port: number, path: string, seconds: number): Promise<number | undefined> {
+/** Status of an answer; undefined when there was none in time. */
+export function ask(host: string, port: number, path: string, seconds: number): Promise<number | undefined> {
   return new Promise(resolve => {
     const asked = request({ host, port, path, agent: false }, answer => {
       answer.resume();
@@ -116,13 +184,7 @@ function ask(host: string, port: number, path: string, seconds: number): Promise
   });
 }
 
-async function allArrived(host: TestHost, causes: readonly Cause[]): Promise<boolean> {
-  const { stdout } = await host.run('cat /run/shop/arrived 2>/dev/null');
-  const arrived = stdout.split('\n');
-  return causes.every(cause => arrived.includes(cause));
-}
-
-async function until(what: string, test: () => Promise<boolean>): Promise<void> {
+export async function until(what: string, test: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; tries < 150; tries++) {
     if (await test()) return;
     await new Promise(resolve => setTimeout(resolve, 100));
@@ -140,8 +202,9 @@ function functionAt(source: string, line: number): string {
   const name = source
     .split('\n')
     .slice(0, line)
-    .findLast(each => each.startsWith('def '))
-    ?.slice('def '.length)
+    .findLast(each => each.trimStart().startsWith('def '))
+    ?.trimStart()
+    .slice('def '.length)
     .split('(')[0];
   if (name === undefined) throw new Error(`line ${line} of shop.py is in no function`);
   return name;

@@ -15,7 +15,7 @@ def query(client):
 
 def render():
     has_connection.wait()
-    with connection:  # VICTIM: python-rlock x3
+    with connection:  # VICTIM: python-rlock of query x3
         pass
 
 

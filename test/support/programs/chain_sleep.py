@@ -20,13 +20,13 @@ def log_in():
     has_database.wait()
     with session:  # HOLDS: python-lock
         has_session.set()
-        with database:  # VICTIM: python-lock
+        with database:  # VICTIM: python-lock of migrate
             pass
 
 
 def show_page():
     has_session.wait()
-    with session:  # VICTIM: python-lock x2
+    with session:  # VICTIM: python-lock of log_in x2
         pass
 
 

@@ -13,6 +13,7 @@ except ImportError:
     from thread import get_ident
 
 _SYS_GETTID = {"x86_64": 186, "aarch64": 178}[os.uname()[4]]
+_PR_SET_PDEATHSIG = 1
 _PR_SET_PTRACER = 0x59616D61
 _PR_SET_PTRACER_ANY = ctypes.c_ulong(-1)
 
@@ -23,7 +24,7 @@ _started = []
 
 
 def start(function, *args):
-    """Starts a thread that the READY line will name."""
+    """Starts a thread that the READY line will name, and returns it."""
     entry = {"function": function.__name__}
     _started.append(entry)
 
@@ -34,6 +35,20 @@ def start(function, *args):
     thread = threading.Thread(target=run, name=function.__name__)
     thread.daemon = True
     thread.start()
+    return thread
+
+
+def join_in(function):
+    """For a thread that somebody else started, a pool's: the READY line will name it all the same."""
+    entry = {"function": function.__name__}
+    identify(entry)
+    _started.append(entry)
+
+
+def await_members(count):
+    """Until as many threads were started, or joined in."""
+    while len(_started) < count:
+        time.sleep(0.01)
 
 
 def park():
@@ -43,6 +58,16 @@ def park():
         signal.pause()  # IDLE: main
 
 
+def go_on_in_child():
+    """Forks. What was started before stays behind in the parent, which only waits; the READY line will name the child."""
+    child = os.fork()
+    if child != 0:
+        os.waitpid(child, 0)
+        os._exit(1)
+    ctypes.CDLL(None).prctl(ctypes.c_int(_PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+    del _started[:]
+
+
 def ready():
     """Prints one line of JSON: the thread id (gettid(2)) and pthread_self(3) of each thread and what it was started for."""
     allow_debugger()
@@ -50,7 +75,8 @@ def ready():
     identify(main)
     while not all("lwp" in entry for entry in _started):
         time.sleep(0.01)
-    sys.stdout.write('{"threads": [%s]}\n' % ", ".join(describe(entry) for entry in [main] + _started))
+    threads = ", ".join(describe(entry) for entry in [main] + _started)
+    sys.stdout.write('{"pid": %d, "threads": [%s]}\n' % (os.getpid(), threads))
     sys.stdout.flush()
     _said_ready.set()
 
@@ -70,10 +96,11 @@ def allow_debugger():
     ctypes.CDLL(None).prctl(ctypes.c_int(_PR_SET_PTRACER), _PR_SET_PTRACER_ANY, 0, 0, 0)
 
 
-def after_ready():
+def after_ready(seconds=0.5):
     """For a thread that will never give the GIL back: lets every other thread reach its place first."""
     _said_ready.wait()
-    time.sleep(0.5)
+    if seconds > 0:
+        time.sleep(seconds)
 
 
 def loopback_pair():

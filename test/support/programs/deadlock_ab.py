@@ -13,7 +13,7 @@ def transfer():
     with accounts:  # HOLDS: python-lock
         has_accounts.set()
         has_ledger.wait()
-        with ledger:  # HANG: deadlock
+        with ledger:  # HANG: deadlock of audit
             pass
 
 
@@ -21,7 +21,7 @@ def audit():
     with ledger:  # HOLDS: python-lock
         has_ledger.set()
         has_accounts.wait()
-        with accounts:  # HANG: deadlock
+        with accounts:  # HANG: deadlock of transfer
             pass
 
 

@@ -14,7 +14,7 @@ def transfer():
         with accounts:  # HOLDS: python-rlock
             has_accounts.set()
             has_ledger.wait()
-            with ledger:  # HANG: deadlock
+            with ledger:  # HANG: deadlock of audit
                 pass
 
 
@@ -23,7 +23,7 @@ def audit():
         with ledger:  # HOLDS: python-rlock
             has_ledger.set()
             has_accounts.wait()
-            with accounts:  # HANG: deadlock
+            with accounts:  # HANG: deadlock of transfer
                 pass
 
 

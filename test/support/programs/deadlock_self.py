@@ -12,7 +12,7 @@ def refresh():
 
 
 def load():
-    with cache:  # HANG: deadlock
+    with cache:  # HANG: deadlock of refresh
         pass
 
 

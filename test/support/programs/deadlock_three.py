@@ -22,7 +22,7 @@ def reserve():
 
 
 def add_to_cart():
-    with cart:  # HANG: deadlock
+    with cart:  # HANG: deadlock of check_out
         pass
 
 
@@ -33,7 +33,7 @@ def check_out():
 
 
 def write_invoice():
-    with invoice:  # HANG: deadlock
+    with invoice:  # HANG: deadlock of cancel
         pass
 
 
@@ -44,7 +44,7 @@ def cancel():
 
 
 def put_back():
-    with stock:  # HANG: deadlock
+    with stock:  # HANG: deadlock of reserve
         pass
 
 

@@ -15,7 +15,7 @@ def report():
 
 
 def tick():
-    while True: time.sleep(0.01)  # GIL x3
+    while True: time.sleep(0.01)  # GIL: waits x3
 
 
 for _ in range(3):

@@ -24,7 +24,7 @@ def transfer():
     with accounts:  # HOLDS: python-lock
         has_accounts.set()
         has_ledger.wait()
-        with ledger:  # HANG: deadlock
+        with ledger:  # HANG: deadlock of audit
             pass
 
 
@@ -32,7 +32,7 @@ def audit():
     with ledger:  # HOLDS: python-lock
         has_ledger.set()
         has_accounts.wait()
-        with accounts:  # HANG: deadlock
+        with accounts:  # HANG: deadlock of transfer
             pass
 
 

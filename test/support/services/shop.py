@@ -32,6 +32,9 @@ till_lock = threading.Lock()
 till_taken = threading.Event()
 passing_lock = threading.Lock()
 
+meeting = threading.Condition()
+met = []
+
 # Accepts nothing: the kernel completes the connection, and nobody ever answers.
 silent_peer = socket.socket()
 silent_peer.bind(('127.0.0.1', 0))
@@ -46,6 +49,18 @@ def arrived(name):
 
 def health(query):
     return 'ok'
+
+
+def meet(query):
+    """Lets requests in by so many at a time: each of `threads` threads serves one of them."""
+    threads = int(query['threads'])
+    with meeting:
+        met.append(None)
+        last = -(-len(met) // threads) * threads
+        meeting.notify_all()
+        while len(met) < last:
+            meeting.wait()
+    return 'met'
 
 
 # Causes
@@ -96,6 +111,12 @@ def wait_for_restock(query):
     arrived('sleep')
     time.sleep(seconds)  # at: sleep
     return 'restocked'
+
+
+class Ledger(object):
+    def close_month(self, query):
+        arrived('ledger')
+        while True: pass  # at: ledger
 
 
 # Near misses: they look like a cause above and are not
@@ -190,6 +211,7 @@ def peer_of(query):
 
 ROUTES = {
     '/health': health,
+    '/meet': meet,
     '/busy': recount_stock,
     '/native': match_voucher,
     '/deadlock-stock': reserve_then_charge,
@@ -197,6 +219,7 @@ ROUTES = {
     '/order': place_order,
     '/recv': fetch_price,
     '/sleep': wait_for_restock,
+    '/ledger': Ledger().close_month,
     '/bare-left': audit_left,
     '/bare-right': audit_right,
     '/leak': leak,
