@@ -1,4 +1,4 @@
-import type { GcLayout, GreenletLayout } from '../../src/python/greenlet-layout.ts';
+import type { GcLayout, GreenletLayout } from '../../src/python/greenlets/greenlet-layout.ts';
 import { type Constants, evaluate, offsetOf } from './dwarf.ts';
 import type { Interpreter } from './interpreter.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Makes `src/python/greenlet-layouts.ts`: from interpreters with DWARF (under pyenv, or one in a root filesystem), and
+ * Makes `src/python/greenlets/greenlet-layouts.ts`: from interpreters with DWARF (under pyenv, or one in a root filesystem), and
  * from the wheels of greenlet for them, which carry DWARF and which pip downloads. Versions that are not named keep
  * their tables.
  * Usage: node scripts/layout/make-greenlets.ts 2.7 3.11 3.14=ROOT …
@@ -8,8 +8,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { GcLayout, GreenletLayout } from '../../src/python/greenlet-layout.ts';
-import { gcLayouts, greenletLayouts } from '../../src/python/greenlet-layouts.ts';
+import type { GcLayout, GreenletLayout } from '../../src/python/greenlets/greenlet-layout.ts';
+import { gcLayouts, greenletLayouts } from '../../src/python/greenlets/greenlet-layouts.ts';
 import { findInterpreter, interpreterIn } from './interpreter.ts';
 import { makeGcLayout, makeGreenletTable } from './make-greenlet-layout.ts';
 
@@ -36,7 +36,7 @@ for (const wanted of process.argv.slice(2)) {
 
 const ascending = [...heads.keys()].sort((left, right) => left.localeCompare(right, 'en', { numeric: true }));
 writeFileSync(
-  new URL('../../src/python/greenlet-layouts.ts', import.meta.url),
+  new URL('../../src/python/greenlets/greenlet-layouts.ts', import.meta.url),
   [
     '// Made by scripts/layout/make-greenlets.ts.',
     "import type { GcLayout, GreenletLayout } from './greenlet-layout.ts';",

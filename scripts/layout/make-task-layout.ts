@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { TaskLayout } from '../../src/python/task-layout.ts';
+import type { TaskLayout } from '../../src/python/tasks/task-layout.ts';
 import { type Constants, evaluate, offsetOf } from './dwarf.ts';
 import { type Interpreter, runPython } from './interpreter.ts';
 

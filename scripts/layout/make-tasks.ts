@@ -1,11 +1,11 @@
 /**
- * Makes `src/python/task-layouts.ts` from interpreters with DWARF: those installed under pyenv, or one in a root
+ * Makes `src/python/tasks/task-layouts.ts` from interpreters with DWARF: those installed under pyenv, or one in a root
  * filesystem. Versions that are not named keep their tables.
  * Usage: node scripts/layout/make-tasks.ts 3.7 3.11 3.14=ROOT …
  */
 import { writeFileSync } from 'node:fs';
-import type { TaskLayout } from '../../src/python/task-layout.ts';
-import { taskLayouts } from '../../src/python/task-layouts.ts';
+import type { TaskLayout } from '../../src/python/tasks/task-layout.ts';
+import { taskLayouts } from '../../src/python/tasks/task-layouts.ts';
 import { findInterpreter, interpreterIn } from './interpreter.ts';
 import { makeTaskLayout } from './make-task-layout.ts';
 
@@ -22,7 +22,7 @@ const ascending = [...tables.values()].sort((left, right) =>
   left.minor.localeCompare(right.minor, 'en', { numeric: true }),
 );
 writeFileSync(
-  new URL('../../src/python/task-layouts.ts', import.meta.url),
+  new URL('../../src/python/tasks/task-layouts.ts', import.meta.url),
   [
     '// Made by scripts/layout/make-tasks.ts.',
     "import type { TaskLayout } from './task-layout.ts';",

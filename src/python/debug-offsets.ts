@@ -1,6 +1,6 @@
 import { formatAddress } from '../corefile/memory.ts';
-import { type Heap, MalformedPythonError } from './heap.ts';
 import type { Layout } from './layout.ts';
+import { type Heap, MalformedPythonError } from './objects/heap.ts';
 
 /**
  * The layout as the runtime itself describes it (`_Py_DebugOffsets`, Include/internal/pycore_runtime.h of 3.13): our

@@ -1,5 +1,5 @@
 import { formatAddress } from '../corefile/memory.ts';
-import { attempt, type Heap } from './heap.ts';
+import { attempt, type Heap } from './objects/heap.ts';
 import type { Evidence } from './process.ts';
 import type { Runtime } from './runtime.ts';
 

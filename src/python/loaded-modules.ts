@@ -1,4 +1,4 @@
-import type { Heap } from './heap.ts';
+import type { Heap } from './objects/heap.ts';
 import type { PythonInterpreter } from './process.ts';
 
 /** The modules of these names that an interpreter has loaded, in one pass over its `sys.modules`. */

@@ -2,13 +2,13 @@ import type { Segment } from '../corefile/core.ts';
 import { formatAddress } from '../corefile/memory.ts';
 import { HangarError, messageOf } from '../errors.ts';
 import { describedLayout } from './debug-offsets.ts';
-import { FrameReader } from './frames.ts';
+import { FrameReader } from './frames/frames.ts';
 import type { Gil } from './gil.ts';
-import { attempt, Heap, MalformedPythonError } from './heap.ts';
 import type { Layout } from './layout.ts';
 import { freeThreadedLayouts, layouts } from './layouts/index.ts';
+import { attempt, Heap, MalformedPythonError } from './objects/heap.ts';
+import { learnTypeNames } from './objects/type-names.ts';
 import { findSymbol, hintedMinors, type PythonTarget, pythonNames, staticSegments } from './target.ts';
-import { learnTypeNames } from './type-names.ts';
 
 /** CPython's state in a process: a layout that fits it and the interpreters it leads to. */
 export interface Runtime {

@@ -1,8 +1,8 @@
-import { type GreenletQuestion, greenletModules, readGreenlets } from './greenlets.ts';
-import { attempt } from './heap.ts';
+import { type GreenletQuestion, greenletModules, readGreenlets } from './greenlets/greenlets.ts';
 import { loadedModules } from './loaded-modules.ts';
+import { attempt } from './objects/heap.ts';
 import type { PythonProcess, PythonTask } from './process.ts';
-import { readTasks, type TaskQuestion, taskModules } from './tasks.ts';
+import { readTasks, type TaskQuestion, taskModules } from './tasks/tasks.ts';
 
 export type SuspendedQuestion = Omit<TaskQuestion, 'interpreter' | 'modules'> &
   Pick<GreenletQuestion, 'target' | 'structure'> &

@@ -1,7 +1,7 @@
 import type { CoreFile, Segment } from '../corefile/core.ts';
 import { type Memory, readU32 } from '../corefile/memory.ts';
 import type { Module } from '../corefile/module.ts';
-import { attempt } from './heap.ts';
+import { attempt } from './objects/heap.ts';
 
 /** What the walker is given of a process. */
 export interface PythonTarget {

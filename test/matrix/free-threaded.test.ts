@@ -4,7 +4,7 @@ import { makeLayout } from '../../scripts/layout/make-layout.ts';
 import { makeTaskLayout } from '../../scripts/layout/make-task-layout.ts';
 import { buildOf } from '../../src/python/layout.ts';
 import { freeThreadedLayouts } from '../../src/python/layouts/index.ts';
-import { taskLayouts } from '../../src/python/task-layouts.ts';
+import { taskLayouts } from '../../src/python/tasks/task-layouts.ts';
 import { analyzeTarget, misquoted } from '../support/analyze-target.ts';
 import type { Interpreter, PythonVersion } from '../support/interpreters.ts';
 import { wrongIn } from '../support/judge-report.ts';

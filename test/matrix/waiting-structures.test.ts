@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { evaluate, offsetOf } from '../../scripts/layout/dwarf.ts';
 import { findInterpreter, type Interpreter, interpreterIn } from '../../scripts/layout/interpreter.ts';
-import { semLock, simpleQueue, threadHandle } from '../../src/python/waiting-functions.ts';
+import { semLock, simpleQueue, threadHandle } from '../../src/python/waits/waiting-functions.ts';
 import { prepareInterpreters, pythonVersions, requireInterpreter } from '../support/interpreters.ts';
 
 beforeAll(() => prepareInterpreters());

@@ -1,7 +1,7 @@
 import { assert, constantFrom, double, property, string, tuple } from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isSecretName, maskText } from '../../../src/python/secrets.ts';
-import { floatText } from '../../../src/python/values.ts';
+import { isSecretName, maskText } from '../../../src/python/objects/secrets.ts';
+import { floatText } from '../../../src/python/objects/values.ts';
 
 const secretNames = [
   'password',

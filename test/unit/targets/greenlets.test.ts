@@ -4,7 +4,7 @@ import { array, assert, bigInt, nat, oneof, property, tuple } from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, TestRunner, test } from 'vitest';
 import { findInterpreter as findWithDwarf, interpreterIn } from '../../../scripts/layout/interpreter.ts';
 import { makeGcLayout, makeGreenletTable } from '../../../scripts/layout/make-greenlet-layout.ts';
-import { gcLayouts, greenletLayouts } from '../../../src/python/greenlet-layouts.ts';
+import { gcLayouts, greenletLayouts } from '../../../src/python/greenlets/greenlet-layouts.ts';
 import { renderText } from '../../../src/report/render-text.ts';
 import { analyzeTarget, takeCore } from '../../support/analyze-target.ts';
 import {

@@ -1,7 +1,7 @@
 import { assert, integer, property } from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Memory } from '../../../src/corefile/memory.ts';
-import { withSavedStack } from '../../../src/python/saved-stack.ts';
+import { withSavedStack } from '../../../src/python/greenlets/saved-stack.ts';
 
 /** Each byte is the low byte of its address. */
 const plain: Memory = {

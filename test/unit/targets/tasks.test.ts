@@ -6,7 +6,7 @@ import type { Memory } from '../../../src/corefile/memory.ts';
 import type { PythonProcess, PythonTask } from '../../../src/python/process.ts';
 import { findRuntime } from '../../../src/python/runtime.ts';
 import type { PythonTarget } from '../../../src/python/target.ts';
-import { taskLayouts } from '../../../src/python/task-layouts.ts';
+import { taskLayouts } from '../../../src/python/tasks/task-layouts.ts';
 import { renderHtml } from '../../../src/report/render-html.ts';
 import { renderMarkdown } from '../../../src/report/render-markdown.ts';
 import { renderText } from '../../../src/report/render-text.ts';
