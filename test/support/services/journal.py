@@ -3,10 +3,13 @@
 `write` writes once it is told to, by SIGUSR1.
 """
 import ctypes
+import os
 import signal
 import sys
 import threading
 
+# A group whose leader has its parent in the same session: the kernel drops SIGTSTP in any other (setpgid(2)).
+os.setpgid(0, 0)
 told = threading.Event()
 signal.signal(signal.SIGUSR1, lambda number, frame: told.set())
 
