@@ -51,8 +51,6 @@ export function makeTaskLayout(interpreter: Interpreter): TaskLayout {
     },
     list: { items: offset('PyListObject', 'ob_item') },
     referent: offset('PyWeakReference', 'wr_object'),
-    base: offset('PyTypeObject', 'tp_base'),
-    float: offset('PyFloatObject', 'ob_fval'),
   };
 }
 
@@ -125,8 +123,6 @@ const coreExpressions = [
     ['setentry', 'key'],
     ['PyListObject', 'ob_item'],
     ['PyWeakReference', 'wr_object'],
-    ['PyTypeObject', 'tp_base'],
-    ['PyFloatObject', 'ob_fval'],
   ].map(([type = '', member = '']) => offsetOf(type, member)),
 ];
 

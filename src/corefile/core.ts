@@ -40,8 +40,10 @@ export interface CoreThread {
   readonly lwp: number;
   readonly pc: bigint;
   readonly stackPointer: bigint;
-  /** `fs_base` on x86-64, `tpidr_el0` on AArch64: equals `pthread_t` with glibc. Absent when the note lacks it. */
+  /** `fs_base` on x86-64, `tpidr_el0` on AArch64. Absent when the note lacks it. */
   readonly threadPointer?: bigint;
+  /** What pthread_self(3) gives it (`withPthreads`); absent where that was not found. */
+  readonly pthread?: bigint;
   /** The system call the thread is blocked in (`orig_rax` ≥ 0). */
   readonly syscall?: SystemCall;
   /** The one whose limit of time had just run out (-ETIMEDOUT), so that the thread had not gone on yet; x86-64 only. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { attempt } from './attempt.ts';
 import type { BuildId } from './build-id.ts';
 import type { ElfHeader, ProgramHeader } from './elf.ts';
@@ -50,10 +51,12 @@ export function elfFileReader(): ReadElfFile {
   };
 }
 
-/** Opens, uses and closes; undefined where the file cannot be opened or is cut off. */
+/** Opens, uses and closes; undefined where the file cannot be opened, is no regular file or is cut off. */
 export function withFile<T>(path: string, use: (file: FileBytes) => T): T | undefined {
   let file: FileBytes;
   try {
+    // A directory opens and cannot be read; a pipe waits for its writer. Paths may come from a damaged core.
+    if (!statSync(path).isFile()) return undefined;
     file = openFileBytes(path, 1024 * 1024);
   } catch {
     return undefined;

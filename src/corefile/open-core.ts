@@ -19,6 +19,7 @@ import type { ExpandOptions } from './expand-core.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { fileAsMemory, openFileBytes } from './file-bytes.ts';
 import type { Memory } from './memory.ts';
+import { withPthreads } from './pthreads.ts';
 import { aarch64Syscall, parseThread } from './threads.ts';
 import { isZstd } from './zstd-frames.ts';
 
@@ -104,13 +105,14 @@ function readCore(path: string, file: FileBytes): CoreFile {
     (end, { offset, fileBytes }) => (offset + fileBytes > end ? offset + fileBytes : end),
     0n,
   );
+  const memory = coreMemory(file, segments);
   return {
     path,
     machine,
     bytes: file.size,
-    memory: coreMemory(file, segments),
+    memory,
     segments,
-    threads: notes.threads,
+    threads: withPthreads(machine, memory, notes.threads),
     process: notes.process ?? { pid: notes.threads[0]?.lwp ?? 0, name: '', args: '' },
     auxv: notes.auxv,
     mappings: notes.mappings.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0)),

@@ -50,7 +50,26 @@ function x86Syscall(register: (index: number) => bigint): Pick<CoreThread, 'sysc
       x86Arguments.map(index => register(index)),
     );
   // orig_rax is negative once the thread runs again: whatever stops it then is no system call.
-  return interrupted.has(result) ? { syscall: call() } : result === timedOut ? { expired: call() } : {};
+  if (interrupted.has(result) || isCutShort(Number(number), result, register)) return { syscall: call() };
+  return result === timedOut ? { expired: call() } : {};
+}
+
+/** Index into `x86Arguments` of how many bytes a call is to write: write(2), pwrite64, sendfile, sendto. */
+const x86Lengths: ReadonlyMap<number, number> = new Map([
+  [1, 2],
+  [18, 2],
+  [40, 3],
+  [44, 2],
+]);
+
+/**
+ * Whether a call that writes had done a part of its work: one that blocks goes on until all is written, unless it is
+ * interrupted (write(2)). The stop itself interrupts it, and it then has no sign of that in its result.
+ */
+function isCutShort(number: number, result: bigint, register: (index: number) => bigint): boolean {
+  const length = x86Lengths.get(number);
+  const argument = length === undefined ? undefined : x86Arguments[length];
+  return argument !== undefined && result > 0n && result < register(argument);
 }
 
 /** -ETIMEDOUT */

@@ -41,7 +41,7 @@ export interface PythonThread {
   readonly interpreter: number;
   /** `pthread_t`, from `thread_id`. */
   readonly threadId: bigint;
-  /** The core's thread with the same thread pointer; absent for a thread state without a live thread. */
+  /** The core's thread with that `pthread_t`; absent for a thread state without a live thread. */
   readonly lwp?: number;
   readonly holdsGil: boolean;
   /** Innermost first. */
@@ -129,7 +129,7 @@ export interface PythonWait {
   /** Index into the thread's `frames`. */
   readonly frame: number;
   readonly confidence: 'proven' | 'likely' | 'suspected';
-  /** Address of the PyThreadState (via `rlock_owner`) or undefined: plain locks store no owner. */
+  /** `PythonThread.threadId` of who has it, or has to act; absent where nothing says it: plain locks store no owner. */
   readonly ownerThreadId?: bigint;
   /** That the owner is the one who has to act; absent: as sure as that it is the owner. */
   readonly ownerConfidence?: 'proven' | 'likely' | 'suspected';

@@ -11,7 +11,7 @@ import { forgottenStates, hasUnknownOwner, readLostThreads } from './locks/lost-
 import { settleOwners } from './locks/owners.ts';
 import { attempt, type Heap } from './objects/heap.ts';
 import { learnValueTypes } from './objects/values.ts';
-import type { PythonInterpreter, PythonProcess, PythonThread } from './process.ts';
+import type { LostPythonThread, PythonInterpreter, PythonProcess, PythonThread } from './process.ts';
 import { readRequest } from './requests/request.ts';
 import { findRuntime, listThreads, type Runtime } from './runtime.ts';
 import { readSuspendedWork } from './suspended-work.ts';
@@ -58,47 +58,31 @@ function unreadable(what: string, reasons: readonly string[]): PythonProcess {
 }
 
 function readRuntime(target: PythonTarget, runtime: Runtime, question: PythonQuestion): PythonProcess {
-  const { heap, interpreters } = runtime;
-  const gaps: Gap[] = runtime.notes.map(why => ({ what: 'Python layout', why }));
-  const reader: Reader = {
-    heap,
-    gaps,
-    frames: new FrameReader(heap),
-    pools: new PoolReader(heap),
-    ...(question.locals === true && { locals: new LocalsReader(heap) }),
-    // The kernel's own threads for io_uring(7) have a copy of the registers of the thread that made them: it comes first.
-    lwps: new Map(target.core.threads.toReversed().map(thread => [thread.threadPointer, thread])),
-  };
-  const read = interpreters.map((address, index) =>
-    readInterpreter(reader, runtime, address, interpreters.length - 1 - index),
+  const reader = newReader(target, runtime, question);
+  const read = readInterpreters(reader, runtime);
+  const interpreters = read.map(({ interpreter }) => interpreter);
+  const threads = settled(
+    reader,
+    target,
+    read.flatMap(({ threads: found }) => found),
   );
-  const states = read.flatMap(({ threads: found }) => found);
-  const awaited = settleAwaited(states, id => reader.lwps.has(id));
-  const importing = settleImports(target, heap, reader.frames, awaited);
-  const threads = placeOnStacks(heap, target.core.threads, settleOwners(importing));
-  const found = read.map(({ interpreter }) => interpreter);
-  const lost = hasUnknownOwner(threads, target.core.threads)
-    ? guarded(gaps, 'threads that a fork left behind', () => [
-        ...forgottenStates(heap, threads),
-        ...readLostThreads(heap, reader.frames, target, threads),
-      ])
-    : undefined;
+  const lost = leftBehind(reader, target, threads);
   const pools = reader.pools.pools();
-  const { tasks, gaps: taskGaps } = readSuspendedWork({
+  const suspended = readSuspendedWork({
     ...reader,
     target,
     ...(runtime.structure !== undefined && { structure: runtime.structure }),
-    interpreters: found,
+    interpreters,
     threads,
   });
   return {
-    version: runtime.version ?? heap.layout.minor,
-    interpreters: found,
+    version: runtime.version ?? runtime.heap.layout.minor,
+    interpreters,
     threads,
-    ...(lost && lost.length > 0 && { lost }),
-    ...(tasks.length > 0 && { tasks }),
+    ...(lost.length > 0 && { lost }),
+    ...(suspended.tasks.length > 0 && { tasks: suspended.tasks }),
     ...(pools.length > 0 && { pools }),
-    gaps: [...gaps, ...taskGaps, ...(reader.locals?.gaps ?? [])],
+    gaps: [...reader.gaps, ...suspended.gaps, ...(reader.locals?.gaps ?? [])],
   };
 }
 
@@ -108,9 +92,59 @@ interface Reader {
   readonly pools: PoolReader;
   /** Absent where variables were not asked for. */
   readonly locals?: LocalsReader;
-  /** Threads of the core by thread pointer. */
-  readonly lwps: ReadonlyMap<bigint | undefined, CoreThread>;
+  /** Threads of the core by `pthread_t`. */
+  readonly lwps: ReadonlyMap<bigint, CoreThread>;
   readonly gaps: Gap[];
+}
+
+function newReader({ core }: PythonTarget, { heap, notes }: Runtime, { locals }: PythonQuestion): Reader {
+  return {
+    heap,
+    gaps: notes.map(why => ({ what: 'Python layout', why })),
+    frames: new FrameReader(heap),
+    pools: new PoolReader(heap),
+    ...(locals === true && { locals: new LocalsReader(heap) }),
+    // The kernel's own threads for io_uring(7) have a copy of the registers of the thread that made them: it comes first.
+    lwps: new Map(
+      core.threads
+        .toReversed()
+        .flatMap(thread => (thread.pthread === undefined ? [] : [[thread.pthread, thread] as const])),
+    ),
+  };
+}
+
+/** Newest first; the last is the main one, whose id is 0. */
+function readInterpreters(reader: Reader, runtime: Runtime) {
+  const { interpreters } = runtime;
+  return interpreters.map((address, index) =>
+    readInterpreter(reader, runtime, address, interpreters.length - 1 - index),
+  );
+}
+
+/** The threads, with what one says of another: who is awaited, who imports, who owns, and whose stack is whose. */
+function settled(
+  { heap, frames, lwps }: Reader,
+  target: PythonTarget,
+  threads: readonly PythonThread[],
+): readonly PythonThread[] {
+  const awaited = settleAwaited(threads, id => lwps.has(id));
+  const importing = settleImports(target, heap, frames, awaited);
+  const owning = settleOwners(importing);
+  return placeOnStacks(heap, target.core.threads, owning);
+}
+
+/** Those that a fork left behind; none where nobody may wait for them. */
+function leftBehind(
+  { heap, frames, gaps }: Reader,
+  target: PythonTarget,
+  threads: readonly PythonThread[],
+): readonly LostPythonThread[] {
+  if (!hasUnknownOwner(threads, target.core.threads)) return [];
+  const found = guarded(gaps, 'threads that a fork left behind', () => [
+    ...forgottenStates(heap, threads),
+    ...readLostThreads(heap, frames, target, threads),
+  ]);
+  return found ?? [];
 }
 
 function readInterpreter(reader: Reader, runtime: Runtime, address: bigint, position: number) {
@@ -158,7 +192,11 @@ function readThread(
     () => waitedObject(heap, core, live, interpreter.address) ?? waitedLock(heap, core, live),
   );
   const runs = guarded(gaps, `futures that ${name} works on`, () => runningFutures(heap, live)) ?? [];
-  const holds = guarded(gaps, `locks that ${name} holds`, () => heldLocks(heap, threadId, live));
+  let damage: unknown;
+  const holds = guarded(gaps, `locks that ${name} holds`, () =>
+    heldLocks(heap, threadId, live, why => (damage ??= why)),
+  );
+  note(gaps, `locks that ${name} holds`, damage);
   const request = guarded(gaps, `request of ${name}`, () => readRequest(heap, live));
   const socket = guarded(gaps, `socket of ${name}`, () => awaitedSocket(heap, core, live, interpreter.address));
   return {

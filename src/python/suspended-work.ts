@@ -18,15 +18,19 @@ export interface SuspendedWork {
 export function readSuspendedWork(question: SuspendedQuestion): SuspendedWork {
   const { heap, interpreters } = question;
   const walked = new Set<bigint>();
+  const unread: PythonProcess['gaps'][number][] = [];
   const answers = interpreters.flatMap(interpreter => {
-    const modules = attempt(() => loadedModules(heap, interpreter, [...taskModules, ...greenletModules]));
+    const modules = attempt(
+      () => loadedModules(heap, interpreter, [...taskModules, ...greenletModules]),
+      ({ message: why, fix }) => unread.push({ what: `loaded modules of interpreter ${interpreter.id}`, why, fix }),
+    );
     if (modules === undefined) return [];
     const asked = { ...question, interpreter, modules };
     return [readTasks(asked), readGreenlets({ ...asked, walked })];
   });
   return {
     tasks: sorted(withCycles(answers.flatMap(({ tasks }) => tasks))),
-    gaps: answers.flatMap(({ gaps }) => gaps),
+    gaps: [...unread, ...answers.flatMap(({ gaps }) => gaps)],
   };
 }
 

@@ -27,6 +27,9 @@ export function parseExceptionTable(table: Buffer): readonly ExceptionEntry[] {
   return entries;
 }
 
+/** Handlers that are followed: the compiler nests no more than 20 blocks, of a few handlers each (CO_MAXBLOCKS). */
+const handlerLimit = 256;
+
 /**
  * The handlers that would run one after the other if each raised again, innermost first: what is active at an
  * offset. Ends on the first handler seen twice.
@@ -35,7 +38,8 @@ export function activeHandlers(entries: readonly ExceptionEntry[], offset: numbe
   const active: ExceptionEntry[] = [];
   for (let at = offset; ; ) {
     const entry = entries.find(({ start, end }) => start <= at && at < end);
-    if (!entry || active.some(({ handler }) => handler === entry.handler)) return active;
+    if (!entry || active.length >= handlerLimit || active.some(({ handler }) => handler === entry.handler))
+      return active;
     active.push(entry);
     at = entry.handler;
   }

@@ -47,7 +47,7 @@ function placed(frame: PythonFrame, places: ReadonlyMap<bigint, bigint>): Python
 /** Address of a frame → highest address of the stack that holds it. */
 function highestPointers(
   heap: Heap,
-  { stackPointer, threadPointer = 0n }: CoreThread,
+  { stackPointer, pthread = 0n }: CoreThread,
   frames: readonly PythonFrame[],
 ): ReadonlyMap<bigint, bigint> {
   const found = new Map<bigint, bigint>();
@@ -57,7 +57,7 @@ function highestPointers(
   const start = stackPointer & ~7n;
   const limit = start + stackLimit;
   // glibc puts the thread's own structure above its stack; the main thread's lies elsewhere.
-  const end = threadPointer > start && threadPointer < limit ? threadPointer : limit;
+  const end = pthread > start && pthread < limit ? pthread : limit;
   for (let at = start; at < end; at += BigInt(chunkBytes)) {
     const bytes = readAvailable(heap, at, Number(end - at < BigInt(chunkBytes) ? end - at : chunkBytes));
     for (let offset = 0; offset + 8 <= bytes.length; offset += 8) {

@@ -1,7 +1,8 @@
 import type { LiveFrame } from '../frames/frames.ts';
+import { localOf } from '../frames/slots.ts';
 import { membersOf } from '../loaded-modules.ts';
-import { enteredManagers, localOf } from '../locks/entered-managers.ts';
-import { basesOf, slotAttribute } from '../objects/classes.ts';
+import { enteredManagers } from '../locks/entered-managers.ts';
+import { basesOf, isDerived, slotAttribute } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 
 /** What a suspended greenlet waits for. */
@@ -70,7 +71,7 @@ export class GreenletWaits {
     return frames.flatMap(frame => {
       const local = (name: string) => attempt(() => localOf(this.#heap, frame, name));
       const last = frame.frame.function.split('.').at(-1);
-      if (last === 'sleep') return seconds(this.#number(local('seconds') ?? 0n));
+      if (last === 'sleep') return seconds(attempt(() => this.#heap.number(local('seconds') ?? 0n)));
       if (!/\/_?(?:socket|ssl)\w*\.py$/.test(frame.frame.file)) return [];
       const own = local('self');
       const descriptor = own === undefined ? undefined : attempt(() => this.#descriptorOf(own));
@@ -85,7 +86,7 @@ export class GreenletWaits {
     const isSocket = (each: bigint) =>
       each !== 0n &&
       each % 8n === 0n &&
-      (attempt(() => basesOf(heap, heap.typeAddress(each)).includes(this.#socket ?? 0n)) ?? false);
+      (attempt(() => isDerived(heap, heap.typeAddress(each), this.#socket ?? 0n)) ?? false);
     const words = attempt(() => heap.pointers(object + 16n, Math.min(heap.basicSize(object) / 8 - 2, wordLimit))) ?? [];
     const candidates = [
       object,
@@ -96,16 +97,6 @@ export class GreenletWaits {
     const socket = candidates.find(isSocket);
     const number = socket === undefined ? -1 : heap.int(socket + BigInt(descriptor));
     return number < 0 ? undefined : number;
-  }
-
-  #number(object: bigint): number | undefined {
-    const heap = this.#heap;
-    return attempt(() => {
-      if (heap.typeOf(object).name === 'float')
-        return heap.read(object + BigInt(heap.layout.values.float), 8).readDoubleLE();
-      const whole = heap.integer(object);
-      return whole === undefined ? undefined : Number(whole);
-    });
   }
 
   /**

@@ -1,9 +1,11 @@
 import { HangarError, messageOf } from '../../errors.ts';
 import type { FrameReader, LiveFrame } from '../frames/frames.ts';
 import type { LocalsReader } from '../frames/locals.ts';
+import { localOf } from '../frames/slots.ts';
 import { buildOf } from '../layout.ts';
 import { membersOf } from '../loaded-modules.ts';
-import { enteredManagers, localOf } from '../locks/entered-managers.ts';
+import { enteredManagers } from '../locks/entered-managers.ts';
+import { isDerived } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import { findTracked } from '../objects/tracked-objects.ts';
 import type { PythonInterpreter, PythonProcess, PythonTask, PythonThread, TaskFrame } from '../process.ts';
@@ -70,7 +72,7 @@ export function readGreenlets(question: GreenletQuestion): GreenletAnswer {
 function greenletsOf(question: GreenletQuestion, module: bigint): GreenletAnswer {
   const { heap, frames } = question;
   const { type, derived, layout } = learnPackage(question, module);
-  const search = findTracked(heap, ...listsOf(question), each => isA(heap, each, type));
+  const search = findTracked(heap, ...listsOf(question), each => isDerived(heap, each, type));
   const waits = new GreenletWaits(heap, question.modules, derived);
   const reader = new AllGreenlets({ heap, frames, layout }, waits, question);
   const tasks = reader.read(search.found);
@@ -145,18 +147,6 @@ function startOfLists({ heap, target, structure, interpreter }: GreenletQuestion
     default:
       return heads satisfies never;
   }
-}
-
-/** Deeper class hierarchies are damage. */
-const baseLimit = 32;
-
-/** By `tp_base`: the one of several bases whose structure the instances have. */
-function isA(heap: Heap, type: bigint, wanted: bigint): boolean {
-  for (let each = type, depth = 0; each !== 0n && depth < baseLimit; depth++) {
-    if (each === wanted) return true;
-    each = attempt(() => heap.pointer(each + BigInt(heap.layout.type.base))) ?? 0n;
-  }
-  return false;
 }
 
 /** Reads one greenlet after the other, joins them to their threads, and remembers what could not be read. */

@@ -1,3 +1,4 @@
+import { localOf } from '../frames/slots.ts';
 import { type BlockFrame, withBlocks } from '../frames/with-blocks.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import { managerAt } from './locks.ts';
@@ -22,16 +23,4 @@ export function enteredManagers(heap: Heap, frames: readonly BlockFrame[], enter
     }
   }
   return entered;
-}
-
-/** What a local variable refers to; undefined where there is none, or it is not set. */
-export function localOf(
-  heap: Heap,
-  { code, locals }: Pick<BlockFrame, 'code' | 'locals'>,
-  name: string,
-): bigint | undefined {
-  const slot = code.slotNames.indexOf(name);
-  if (slot < 0) return undefined;
-  const value = heap.referent(heap.pointer(locals + BigInt(8 * slot)));
-  return value === 0n ? undefined : value;
 }

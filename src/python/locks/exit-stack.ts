@@ -8,8 +8,10 @@ export interface StackedManager {
   readonly evidence: readonly Evidence[];
 }
 
-/** Entries of one stack that are looked at. */
+/** Entries of one stack that are looked at, the last ones. */
 const entryLimit = 1024;
+/** A deque that claims more items is damaged. */
+const countLimit = 2 ** 40;
 
 /**
  * `dequeobject` (offsets from its `ob_size`) and `block` of Modules/_collectionsmodule.c, 64-bit, the same from 3.6 to 3.14
@@ -36,7 +38,7 @@ export function stackedManagers(heap: Heap, object: bigint): readonly StackedMan
 /** Items from the last to the first, each with the address of its slot. */
 function dequeItems(heap: Heap, object: bigint): readonly { address: bigint; item: bigint }[] {
   const size = object + BigInt(heap.layout.object.itemCount);
-  const count = heap.count(size, entryLimit);
+  const count = Math.min(heap.count(size, countLimit), entryLimit);
   let block = heap.pointer(size + BigInt(deque.rightBlock));
   let index = heap.count(size + BigInt(deque.rightIndex), deque.blockLength - 1);
   return Array.from({ length: count }, () => {

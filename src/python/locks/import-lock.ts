@@ -39,7 +39,12 @@ export function settleImports(
   }
   if (waiting.size === 0) return threads;
   const variables = findVariables(target, heap);
-  const framesOf = ({ address }: PythonThread) => frames.walk(address).frames;
+  const walked = new Map<bigint, readonly LiveFrame[]>();
+  const framesOf = ({ address }: PythonThread) => {
+    const known = walked.get(address) ?? frames.walk(address).frames;
+    walked.set(address, known);
+    return known;
+  };
   return threads.map(thread => {
     const word = waiting.get(thread.address);
     if (word === undefined) return thread;

@@ -1,14 +1,13 @@
 import type { CoreThread } from '../../corefile/core.ts';
 import { formatAddress } from '../../corefile/memory.ts';
+import type { HangarError } from '../../errors.ts';
 import type { LiveFrame } from '../frames/frames.ts';
+import { localOf, type Slot, slotsOf } from '../frames/slots.ts';
 import { withBlocks } from '../frames/with-blocks.ts';
 import { attempt, type BoundMethod, type Heap } from '../objects/heap.ts';
 import type { Evidence, HeldLock, PythonWait } from '../process.ts';
 import { stackedManagers } from './exit-stack.ts';
 import { awaitedEvidence, type LockObject, lockObjectAt, lockOfManager, takenEvidence } from './lock-objects.ts';
-
-/** Slots of one frame that are looked at. */
-const slotLimit = 1024;
 
 /**
  * The lock a thread waits for: one that its innermost frame works with and that the blocked system call waits for.
@@ -46,16 +45,24 @@ export function waitedLock(
   };
 }
 
-/** The locks whose `with` block a thread executes, innermost first. */
-export function heldLocks(heap: Heap, threadId: bigint, frames: readonly LiveFrame[]): readonly HeldLock[] {
+/**
+ * The locks whose `with` block a thread executes, innermost first.
+ * @param tell is given what damage left out
+ */
+export function heldLocks(
+  heap: Heap,
+  threadId: bigint,
+  frames: readonly LiveFrame[],
+  tell?: (damage: HangarError) => void,
+): readonly HeldLock[] {
   const held: HeldLock[] = [];
   /** Locks that an inner frame has given back while it waits. */
   const given = new Set<bigint>();
   for (const [index, live] of frames.entries()) {
-    const released = attempt(() => releasedByWait(heap, live));
+    const released = attempt(() => releasedByWait(heap, live), tell);
     if (released !== undefined) given.add(released);
-    for (const { slot, line, evidence } of attempt(() => withBlocks(heap, live)) ?? []) {
-      const manager = attempt(() => managerAt(heap, slot));
+    for (const { slot, line, evidence } of attempt(() => withBlocks(heap, live), tell) ?? []) {
+      const manager = attempt(() => managerAt(heap, slot), tell);
       for (const { lock, confidence, path } of manager ? locksOf(heap, manager) : []) {
         const taken = given.has(lock.address) ? undefined : ownership(heap, lock, threadId);
         if (taken === undefined) continue;
@@ -107,28 +114,6 @@ export function awaitedWord({ syscall }: CoreThread): bigint | undefined {
   return [0n, 9n].includes(operation & 0x7fn) ? word : undefined;
 }
 
-export interface Slot {
-  readonly address: bigint;
-  /** As it is in memory. */
-  readonly word: bigint;
-  /** What it refers to. */
-  readonly object: bigint;
-}
-
-/** Value stack, then local variables. */
-export function slotsOf(heap: Heap, { code, locals, stack }: LiveFrame): readonly Slot[] {
-  const values = Math.min(code.stackSize, slotLimit);
-  const variables = Math.min(code.slotCount || (attempt(() => code.slotNames.length) ?? 0), slotLimit);
-  return [...slotsAt(heap, stack, values), ...slotsAt(heap, locals, variables)];
-}
-
-function slotsAt(heap: Heap, start: bigint, count: number): readonly Slot[] {
-  const all = attempt(() => heap.pointers(start, count));
-  return (all ?? [])
-    .map((word, index) => ({ address: start + BigInt(8 * index), word, object: heap.referent(word) }))
-    .filter(({ object }) => object !== 0n && object % 8n === 0n);
-}
-
 /** The lock that a value is or manages, or that it is a method of. */
 function lockBehind(
   heap: Heap,
@@ -146,7 +131,8 @@ function isWrapper(lock: LockObject, found: LockObject): boolean {
   return found.kind === 'python-lock' && lock.kind !== 'python-lock';
 }
 
-function slotEvidence({ frame }: LiveFrame, { address, word, object }: Slot): Evidence {
+/** That the innermost frame has an object at hand. */
+export function slotEvidence({ frame }: LiveFrame, { address, word, object }: Slot): Evidence {
   return {
     text: `${frame.function} at line ${frame.line} works with ${formatAddress(object)}`,
     address,
@@ -189,7 +175,8 @@ function managerOfMethod(heap: Heap, slot: bigint): Manager | undefined {
   return { address: bound.self, evidence: [{ text, address: slot, value: word, bytes: 8 }, boundTo(bound)] };
 }
 
-function boundTo({ self, selfField }: BoundMethod): Evidence {
+/** What leads from a method to its object. */
+export function boundTo({ self, selfField }: BoundMethod): Evidence {
   return { text: `which is a method of ${formatAddress(self)}`, address: selfField, value: self, bytes: 8 };
 }
 
@@ -201,10 +188,8 @@ function ownership(heap: Heap, lock: LockObject, threadId: bigint): readonly Evi
 }
 
 /** Lib/threading.py, `Condition.wait`: gives the condition's lock back until it is notified. */
-function releasedByWait(heap: Heap, { frame, code, locals }: LiveFrame): bigint | undefined {
-  if (!/(?:^|\.)wait$/.test(frame.function)) return undefined;
-  const index = code.slotNames.indexOf('self');
-  if (index < 0) return undefined;
-  const self = heap.referent(heap.pointer(locals + BigInt(8 * index)));
+function releasedByWait(heap: Heap, live: LiveFrame): bigint | undefined {
+  const self = /(?:^|\.)wait$/.test(live.frame.function) ? localOf(heap, live, 'self') : undefined;
+  if (self === undefined) return undefined;
   return lockObjectAt(heap, self) === undefined ? lockOfManager(heap, self)?.address : undefined;
 }

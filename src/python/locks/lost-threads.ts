@@ -55,7 +55,7 @@ export function forgottenStates(heap: Heap, threads: readonly PythonThread[]): r
 
 /** Whether some thread waits for a lock that no live thread is known to hold: what it costs to look further is worth it then. */
 export function hasUnknownOwner(threads: readonly PythonThread[], cores: readonly CoreThread[]): boolean {
-  const live = new Set(cores.map(({ threadPointer }) => threadPointer));
+  const live = new Set(cores.map(({ pthread }) => pthread));
   const held = new Set(
     threads.flatMap(({ lwp, holds }) => (lwp === undefined ? [] : holds.map(({ address }) => address))),
   );

@@ -15,6 +15,11 @@ export function basesOf(heap: Heap, type: bigint): readonly bigint[] {
   return found;
 }
 
+/** Whether a type is the other one, or derived from it by `tp_base`: the one of several bases whose structure instances have. */
+export function isDerived(heap: Heap, type: bigint, from: bigint): boolean {
+  return basesOf(heap, type).includes(from);
+}
+
 const knownNames = new WeakMap<Heap, Map<bigint, string>>();
 
 /** `shop.cart.Cart`; without the module for types of `builtins`, and where that cannot be read. Each is read once. */

@@ -116,6 +116,19 @@ export class Heap {
     return this.pointer(object + BigInt(this.layout.object.type));
   }
 
+  /** Address of a field by its place behind an object's head: `PyObject_HEAD` ends with `ob_type` (Include/object.h). */
+  field(object: bigint, offset: number): bigint {
+    return object + BigInt(this.layout.object.type + 8 + offset);
+  }
+
+  /** A number of Python, a float or an integer of at most 64 bits; undefined for other objects. */
+  number(object: bigint): number | undefined {
+    if (this.typeOf(object).name === 'float')
+      return this.read(object + BigInt(this.layout.values.float), 8).readDoubleLE();
+    const whole = this.integer(object);
+    return whole === undefined ? undefined : Number(whole);
+  }
+
   /** Objects by text key, for the keys that are texts. */
   *namedItems(dict: bigint): Generator<readonly [string, bigint]> {
     for (const [key, value] of this.#dictItems(dict)) {
@@ -197,7 +210,7 @@ export class Heap {
 
   tuple(object: bigint): readonly bigint[] {
     const { length, items } = this.layout.tuple;
-    return this.pointers(object + BigInt(items), this.count(object + BigInt(length), entryLimit));
+    return this.pointers(object + BigInt(items), Math.min(this.count(object + BigInt(length), tableLimit), entryLimit));
   }
 
   /** Address of the object that a word of a frame refers to; 0 for a word that refers to none. */
@@ -220,13 +233,14 @@ export class Heap {
     return undefined;
   }
 
-  /** Values under those of the keys that are there. */
+  /** Values under those of the keys that are there, in one pass. */
   items(dict: bigint, keys: readonly string[]): ReadonlyMap<string, bigint> {
+    const wanted = new Set(keys);
     const found = new Map<string, bigint>();
-    for (const [name, value] of this.#dictItems(dict)) {
-      const key = keys.find(candidate => this.#isText(name, candidate));
-      if (key !== undefined) found.set(key, value);
-      if (found.size === keys.length) break;
+    for (const [key, value] of this.#dictItems(dict)) {
+      const name = this.#keyText(key);
+      if (name !== undefined && wanted.delete(name)) found.set(name, value);
+      if (wanted.size === 0) break;
     }
     return found;
   }
@@ -450,13 +464,17 @@ export class Heap {
   }
 }
 
-/** The result, or undefined where memory was missing or damaged. */
-export function attempt<T>(read: () => T): T | undefined {
+/**
+ * The result, or undefined where memory was missing or damaged.
+ * @param tell is given the damage, where somebody has to hear of it
+ */
+export function attempt<T>(read: () => T, tell?: (damage: HangarError) => void): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof HangarError) return undefined;
-    throw error;
+    if (!(error instanceof HangarError)) throw error;
+    tell?.(error);
+    return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import { formatAddress } from '../../corefile/memory.ts';
 import { Code } from '../frames/code.ts';
+import { loadedModules } from '../loaded-modules.ts';
 import { basesOf, qualifiedName } from './classes.ts';
 import { attempt, type Heap } from './heap.ts';
 import { isSecretName, masked, maskText } from './secrets.ts';
@@ -30,11 +31,8 @@ export function describeValue(heap: Heap, object: bigint, name = ''): string {
  */
 export function learnValueTypes(heap: Heap, interpreter: bigint): void {
   attempt(() => {
-    const sysDict = heap.pointer(interpreter + BigInt(heap.layout.interpreter.sysDict));
-    const modules = heap.item(sysDict, 'modules');
-    if (modules === undefined) return;
-    for (const module of heap.items(modules, ['builtins', '__builtin__', 'types']).values())
-      attempt(() => learnFrom(heap, module));
+    const modules = loadedModules(heap, { address: interpreter }, ['builtins', '__builtin__', 'types']);
+    for (const module of modules.values()) attempt(() => learnFrom(heap, module));
   });
 }
 

@@ -105,11 +105,14 @@ function scope(heap: Heap, items: Items): PythonRequest | undefined {
   return method === undefined || path === undefined ? undefined : asRequest(method, path, text('query_string'));
 }
 
+/** Requests within requests: a handler has one, which may wrap another; more are damage. */
+const depthLimit = 4;
+
 /** @param current what the thread or task executes now */
-function asObject(heap: Heap, object: bigint, current: string): PythonRequest | undefined {
+function asObject(heap: Heap, object: bigint, current: string, depth = 0): PythonRequest | undefined {
   const form = formOf(heap, heap.typeAddress(object));
-  if (form === undefined || form.staleIn === current) return undefined;
-  return byForm(heap, object, form);
+  if (form === undefined || form.staleIn === current || depth >= depthLimit) return undefined;
+  return byForm(heap, object, form, depth);
 }
 
 const knownForms = new WeakMap<Heap, Map<bigint, RequestForm | undefined>>();
@@ -125,7 +128,7 @@ function formOf(heap: Heap, type: bigint): RequestForm | undefined {
   return form;
 }
 
-function byForm(heap: Heap, object: bigint, form: RequestForm): PythonRequest | undefined {
+function byForm(heap: Heap, object: bigint, form: RequestForm, depth: number): PythonRequest | undefined {
   const attribute = (name: string) => attributeOf(heap, object, name);
   switch (form.by) {
     case 'dict': {
@@ -134,7 +137,7 @@ function byForm(heap: Heap, object: bigint, form: RequestForm): PythonRequest | 
     }
     case 'request': {
       const inner = attribute(form.attribute);
-      return inner === undefined ? undefined : asObject(heap, inner, '');
+      return inner === undefined ? undefined : asObject(heap, inner, '', depth + 1);
     }
     case 'target': {
       const target = textOf(heap, attribute(form.target));

@@ -31,6 +31,8 @@ export interface CoroutineChain {
 
 /** Most coroutines that one task is followed through. */
 export const coroutineLimit = 64;
+/** With what stands between them. */
+const objectLimit = 4 * coroutineLimit;
 
 export interface CoroutineReader {
   readonly heap: Heap;
@@ -48,6 +50,7 @@ export function followCoroutine(reader: CoroutineReader, coroutine: bigint): Cor
   const seen = new Set<bigint>();
   for (let object = coroutine; object !== 0n; ) {
     if (seen.has(object)) throw new MalformedPythonError(`the coroutine ${formatAddress(object)} awaits itself`);
+    if (seen.size >= objectLimit) return { frames, cut: true };
     seen.add(object);
     const name = heap.typeNameOf(object) ?? '';
     const inner = innerOf(reader, object, name);

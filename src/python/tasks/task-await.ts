@@ -1,4 +1,4 @@
-import { localOf } from '../locks/entered-managers.ts';
+import { localOf } from '../frames/slots.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { CoroutineFrame } from './coroutines.ts';
 import { plainSet } from './task-list.ts';
@@ -134,14 +134,8 @@ function detailsOf(objects: TaskObjects, frames: readonly CoroutineFrame[]): rea
 }
 
 function secondsOf(objects: TaskObjects, value: bigint | undefined): readonly string[] {
-  const seconds = value === undefined ? undefined : attempt(() => numberOf(objects, value));
+  const seconds = value === undefined ? undefined : attempt(() => objects.heap.number(value));
   return seconds === undefined ? [] : [`(${Number(seconds.toPrecision(6))} s)`];
-}
-
-function numberOf({ heap, layout }: TaskObjects, object: bigint): number | undefined {
-  if (heap.typeOf(object).name === 'float') return heap.read(object + BigInt(layout.float), 8).readDoubleLE();
-  const whole = heap.integer(object);
-  return whole === undefined ? undefined : Number(whole);
 }
 
 /** Lib/asyncio/selector_events.py: a transport keeps its descriptor and the address of its peer. */

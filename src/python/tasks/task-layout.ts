@@ -59,8 +59,4 @@ export interface TaskLayout {
   readonly list: { readonly items: number };
   /** `PyWeakReference.wr_object` */
   readonly referent: number;
-  /** `tp_base` */
-  readonly base: number;
-  /** `ob_fval` of a `float` */
-  readonly float: number;
 }

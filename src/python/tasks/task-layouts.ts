@@ -48,8 +48,6 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
-    base: 256,
-    float: 16,
   },
   {
     minor: '3.8',
@@ -97,8 +95,6 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
-    base: 256,
-    float: 16,
   },
   {
     minor: '3.9',
@@ -146,8 +142,6 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
-    base: 256,
-    float: 16,
   },
   {
     minor: '3.10',
@@ -195,8 +189,6 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
-    base: 256,
-    float: 16,
   },
   {
     minor: '3.11',
@@ -248,8 +240,6 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
-    base: 256,
-    float: 16,
   },
   {
     minor: '3.12',
@@ -301,8 +291,6 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
-    base: 256,
-    float: 16,
   },
   {
     minor: '3.13',
@@ -354,8 +342,6 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
-    base: 256,
-    float: 16,
   },
   {
     minor: '3.13t',
@@ -407,8 +393,6 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 40,
     },
     referent: 32,
-    base: 272,
-    float: 32,
   },
   {
     minor: '3.14',
@@ -466,7 +450,5 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
-    base: 256,
-    float: 16,
   },
 ];

@@ -1,4 +1,5 @@
 import { formatAddress } from '../../corefile/memory.ts';
+import { isDerived } from '../objects/classes.ts';
 import { attempt, type Heap, MalformedPythonError } from '../objects/heap.ts';
 import type { TaskLayout } from './task-layout.ts';
 
@@ -51,17 +52,8 @@ export function isTask(objects: TaskObjects, address: bigint): boolean {
   return known ?? false;
 }
 
-/** Deeper class hierarchies are damage. */
-const baseLimit = 32;
-
-function isNative({ heap, layout, nativeTask: wanted }: TaskObjects, address: bigint): boolean {
-  if (wanted === undefined) return false;
-  let type = heap.typeAddress(address);
-  for (let depth = 0; type !== 0n && depth < baseLimit; depth++) {
-    if (type === wanted) return true;
-    type = heap.pointer(type + BigInt(layout.base));
-  }
-  return false;
+function isNative({ heap, nativeTask: wanted }: TaskObjects, address: bigint): boolean {
+  return wanted !== undefined && isDerived(heap, heap.typeAddress(address), wanted);
 }
 
 function nativeTask(objects: TaskObjects, address: bigint): TaskObject {

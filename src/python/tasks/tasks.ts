@@ -1,9 +1,10 @@
 import { HangarError, messageOf } from '../../errors.ts';
 import type { FrameReader } from '../frames/frames.ts';
 import type { LocalsReader } from '../frames/locals.ts';
+import { localOf } from '../frames/slots.ts';
 import { buildOf } from '../layout.ts';
 import { membersOf } from '../loaded-modules.ts';
-import { enteredManagers, localOf } from '../locks/entered-managers.ts';
+import { enteredManagers } from '../locks/entered-managers.ts';
 import { qualifiedName } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { PythonFrame, PythonInterpreter, PythonProcess, PythonTask, PythonThread, TaskFrame } from '../process.ts';
@@ -209,7 +210,7 @@ class TaskReader {
         .slice(0, index + 1)
         .slice(0, coroutineLimit)
         .map(({ function: name, file, line, locals }) => ({ function: name, file, line, ...(locals && { locals }) }));
-      const live = this.#frames.walkFrom(frames[0]?.address ?? 0n).frames.slice(0, index + 1);
+      const live = this.#frames.walkFrom(frames[0]?.address ?? 0n, this.#objects.heap, index + 1).frames;
       const held = enteredManagers(this.#objects.heap, live, this.#objects.layout.enterAsync);
       return { stack, held, ...(lwp !== undefined && { lwp }), ...(request && { request }) };
     }

@@ -1,8 +1,10 @@
 import type { CoreThread } from '../../corefile/core.ts';
 import { formatAddress } from '../../corefile/memory.ts';
 import type { LiveFrame } from '../frames/frames.ts';
+import { slotOf, slotsOf } from '../frames/slots.ts';
+import { loadedModules } from '../loaded-modules.ts';
 import { awaitedEvidence, lockObjectAt, takenEvidence } from '../locks/lock-objects.ts';
-import { awaitedWord, slotsOf } from '../locks/locks.ts';
+import { awaitedWord, boundTo, slotEvidence } from '../locks/locks.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence, PythonWait, RunningFuture } from '../process.ts';
 import {
@@ -92,15 +94,12 @@ interface Local {
   readonly evidence: Evidence;
 }
 
-function localOf(heap: Heap, { frame, code, locals }: LiveFrame, name: string): Local | undefined {
-  const index = code.slotNames.indexOf(name);
-  if (index < 0) return undefined;
-  const address = locals + BigInt(8 * index);
-  const value = heap.pointer(address);
-  const object = heap.referent(value);
-  if (object === 0n) return undefined;
-  const text = `${name} of ${frame.function} is ${formatAddress(object)}`;
-  return { object, evidence: { text, address, value, bytes: 8 } };
+function localOf(heap: Heap, live: LiveFrame, name: string): Local | undefined {
+  const slot = slotOf(heap, live, name);
+  if (slot === undefined) return undefined;
+  const { address, word, object } = slot;
+  const text = `${name} of ${live.frame.function} is ${formatAddress(object)}`;
+  return { object, evidence: { text, address, value: word, bytes: 8 } };
 }
 
 function inFunction(blocked: BlockedThread, row: WaitingFunction): PythonWait | undefined {
@@ -161,7 +160,7 @@ function proofOf(
     }
     case 'handle': {
       const handle = heap.attributeSlot(own.object, ...sleeps.names);
-      return handle && byHandle(blocked, heap.pointer(field(heap, handle.value, threadHandle.object)));
+      return handle && byHandle(blocked, heap.pointer(heap.field(handle.value, threadHandle.object)));
     }
     case 'child':
       return childCalls.has(call.name ?? '') ? { confidence: 'proven', evidence: [] } : undefined;
@@ -268,17 +267,10 @@ function waitsForEach(heap: Heap, waiter: bigint): boolean {
 /** `timeout` of the innermost frame; undefined for None and for -1. */
 function timeoutOf({ heap, frames }: BlockedThread): number | undefined {
   const timeout = attempt(() => frames[0] && localOf(heap, frames[0], 'timeout'));
-  const seconds = timeout && attempt(() => numberOf(heap, timeout.object));
+  const seconds = timeout && attempt(() => heap.number(timeout.object));
   if (seconds === undefined || !Number.isFinite(seconds) || seconds < 0) return undefined;
   // What remained of a limit after some bookkeeping.
   return Math.round(seconds * 1000) / 1000;
-}
-
-/** `ob_fval` is the first field (Include/floatobject.h). */
-function numberOf(heap: Heap, object: bigint): number | undefined {
-  if (heap.typeNameOf(object) === 'float') return heap.read(field(heap, object, 0), 8).readDoubleLE();
-  const integer = heap.integer(object);
-  return integer === undefined ? undefined : Number(integer);
 }
 
 function shownEvidence(heap: Heap, object: bigint, { names, as, text }: ShownAttribute): readonly Evidence[] {
@@ -309,14 +301,9 @@ function shownValue(heap: Heap, object: bigint, as: ShownAttribute['as']): strin
   }
 }
 
-/** A field of an object by its place behind the head, `PyObject_HEAD`, whose end is where other objects count their items. */
-function field(heap: Heap, object: bigint, offset: number): bigint {
-  return object + BigInt(heap.layout.object.itemCount + offset);
-}
-
 /** `ob_size` of a list or deque. */
 function lengthOf(heap: Heap, object: bigint): number {
-  return heap.count(field(heap, object, 0), Number.MAX_SAFE_INTEGER);
+  return heap.count(heap.field(object, 0), Number.MAX_SAFE_INTEGER);
 }
 
 /** The program alone: arguments may be secrets. */
@@ -332,7 +319,7 @@ function commandOf(heap: Heap, object: bigint): string | undefined {
 /** `ob_item` follows `ob_size` (Include/listobject.h). */
 function listItems(heap: Heap, list: bigint, limit: number): readonly bigint[] {
   const count = Math.min(lengthOf(heap, list), limit);
-  return count === 0 ? [] : heap.pointers(heap.pointer(field(heap, list, 8)), count);
+  return count === 0 ? [] : heap.pointers(heap.pointer(heap.field(list, 8)), count);
 }
 
 /** The end of the program: the main thread waits for each thread that is no daemon, by its lock or its handle. */
@@ -351,7 +338,7 @@ function inShutdown(blocked: BlockedThread): PythonWait | undefined {
     if (own === undefined) continue;
     const proof =
       typeof own === 'bigint'
-        ? handle === attempt(() => heap.pointer(field(heap, own, threadHandle.object))) &&
+        ? handle === attempt(() => heap.pointer(heap.field(own, threadHandle.object))) &&
           byHandle(blocked, handle ?? 0n)
         : own.value === lock?.object && byLocal;
     if (!proof) continue;
@@ -369,9 +356,7 @@ function inShutdown(blocked: BlockedThread): PythonWait | undefined {
 
 /** `threading._active`: the thread objects of one interpreter. */
 function activeThreads({ heap, interpreter }: BlockedThread): readonly bigint[] {
-  const sysDict = heap.pointer(interpreter + BigInt(heap.layout.interpreter.sysDict));
-  const modules = heap.item(sysDict, 'modules');
-  const threading = modules === undefined ? undefined : heap.item(modules, 'threading');
+  const threading = loadedModules(heap, { address: interpreter }, ['threading']).get('threading');
   const active = threading === undefined ? undefined : heap.attribute(threading, '_active');
   return active === undefined ? [] : [...heap.values(active)];
 }
@@ -381,23 +366,10 @@ function inCall(blocked: BlockedThread, word: bigint, names: readonly string[]):
   const { heap, frames } = blocked;
   const [innermost] = frames;
   if (innermost === undefined) return undefined;
-  for (const { address, word: value, object } of slotsOf(heap, innermost)) {
-    const bound = attempt(() => heap.boundMethod(object));
-    const target = bound?.self ?? object;
-    const text = `${innermost.frame.function} at line ${innermost.frame.line} works with ${formatAddress(object)}`;
-    const path: readonly Evidence[] = [
-      { text, address, value, bytes: 8 },
-      ...(bound
-        ? [
-            {
-              text: `which is a method of ${formatAddress(target)}`,
-              address: bound.selfField,
-              value: target,
-              bytes: 8,
-            } as const,
-          ]
-        : []),
-    ];
+  for (const slot of slotsOf(heap, innermost)) {
+    const bound = attempt(() => heap.boundMethod(slot.object));
+    const target = bound?.self ?? slot.object;
+    const path = [slotEvidence(innermost, slot), ...(bound ? [boundTo(bound)] : [])];
     const found = attempt(() => cObject(blocked, { target, word, path, names }));
     if (found !== undefined) return found;
   }
@@ -423,7 +395,7 @@ function cObject(blocked: BlockedThread, object: CObject): PythonWait | undefine
 }
 
 function inSimpleQueue({ heap }: BlockedThread, { target, word, path }: CObject): PythonWait | undefined {
-  const address = field(heap, target, simpleQueue.state);
+  const address = heap.field(target, simpleQueue.state);
   const lock = heap.pointer(address);
   const parked = parkedFor(heap, word);
   const isParked = parked?.value === address;
@@ -435,7 +407,7 @@ function inSimpleQueue({ heap }: BlockedThread, { target, word, path }: CObject)
 
 /** A `sem_t` that processes share; the object knows which thread of its own process took it last, and how often. */
 function inSemLock({ heap, frames }: BlockedThread, { target, word, path, names }: CObject): PythonWait | undefined {
-  const at = (offset: number) => field(heap, target, offset);
+  const at = (offset: number) => heap.field(target, offset);
   if (heap.pointer(at(semLock.handle)) !== word) return undefined;
   const handle: Evidence = {
     text: `the futex ${formatAddress(word)} is the semaphore of ${formatAddress(target)}`,

@@ -1,5 +1,6 @@
 import { formatAddress } from '../../corefile/memory.ts';
 import type { LiveFrame } from '../frames/frames.ts';
+import { type Slot, slotOf } from '../frames/slots.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence, PythonPool } from '../process.ts';
 
@@ -38,8 +39,6 @@ const manager = {
 /** Functions in which a worker waits for its next item of work; where the queue is written in C it has none. */
 const takesWork = /(?:^|\/)[Qq]ueue\.py$/;
 
-/** Locals of one frame that are looked at. */
-const slotLimit = 256;
 /** More items than this in one queue are taken for damage. */
 const itemLimit = 1 << 30;
 
@@ -98,7 +97,7 @@ export class PoolReader {
 
   #noteWorker(lwp: number, live: LiveFrame, inner: LiveFrame | undefined): boolean {
     const known = workerFunctions.find(row => isFrameOf(live, row));
-    const queue = known && local(this.#heap, live, known.queue);
+    const queue = known && slotOf(this.#heap, live, known.queue);
     if (known === undefined || queue === undefined) return false;
     const pool = this.#pools.get(queue.object) ?? { kind: known.kind, workers: [] };
     pool.workers.push({ lwp, busy: inner !== undefined && !takesWork.test(inner.frame.file) });
@@ -118,17 +117,17 @@ export class PoolReader {
     owner: { readonly local: string; readonly queue: string; readonly size: string },
   ): Size | undefined {
     const heap = this.#heap;
-    const reference = local(heap, live, owner.local);
+    const reference = slotOf(heap, live, owner.local);
     if (reference === undefined || heap.typeNameOf(reference.object) === undefined) return undefined;
-    const field = reference.object + BigInt(headSize(heap));
+    const field = heap.field(reference.object, 0);
     const object = heap.pointer(field);
     if (heap.attribute(object, owner.queue) !== queue.object) return undefined;
-    const size = numberOf(heap, heap.attribute(object, owner.size));
+    const size = workersIn(heap, heap.attribute(object, owner.size));
     if (size === undefined) return undefined;
     return {
       size,
       evidence: [
-        slotEvidence(live, queue, 'takes its work from the queue'),
+        workEvidence(live, queue, 'takes its work from the queue'),
         {
           text: `the weak reference in its ${owner.local} leads to the executor ${formatAddress(object)}, whose ${owner.size} is ${size}`,
           address: field,
@@ -142,21 +141,21 @@ export class PoolReader {
   #noteManager(live: LiveFrame): void {
     if (!isFrameOf(live, manager)) return;
     const heap = this.#heap;
-    const queue = local(heap, live, manager.queue);
-    const size = local(heap, live, manager.size);
+    const queue = slotOf(heap, live, manager.queue);
+    const size = slotOf(heap, live, manager.size);
     if (queue !== undefined && size !== undefined) {
-      this.#keepSize(queue.object, numberOf(heap, size.object), [
-        slotEvidence(live, queue, 'looks after the workers of the queue'),
-        slotEvidence(live, size, `has the number of workers, ${numberOf(heap, size.object)}, in`),
+      this.#keepSize(queue.object, workersIn(heap, size.object), [
+        workEvidence(live, queue, 'looks after the workers of the queue'),
+        workEvidence(live, size, `has the number of workers, ${workersIn(heap, size.object)}, in`),
       ]);
       return;
     }
-    const pool = local(heap, live, manager.pool.local);
+    const pool = slotOf(heap, live, manager.pool.local);
     const itsQueue = pool && heap.attribute(pool.object, manager.pool.queue);
     if (pool === undefined || itsQueue === undefined) return;
-    const count = numberOf(heap, heap.attribute(pool.object, manager.pool.size));
+    const count = workersIn(heap, heap.attribute(pool.object, manager.pool.size));
     this.#keepSize(itsQueue, count, [
-      slotEvidence(live, pool, `looks after the pool, whose ${manager.pool.size} is ${count}`),
+      workEvidence(live, pool, `looks after the pool, whose ${manager.pool.size} is ${count}`),
     ]);
   }
 
@@ -172,30 +171,12 @@ function isFrameOf({ frame }: LiveFrame, row: { readonly file: RegExp; readonly 
   return row.file.test(frame.file) && frame.function.slice(frame.function.lastIndexOf('.') + 1) === row.function;
 }
 
-interface Slot {
-  readonly address: bigint;
-  /** As it is in memory. */
-  readonly word: bigint;
-  /** What it refers to. */
-  readonly object: bigint;
-}
-
-/** A local variable that has a value. */
-function local(heap: Heap, { code, locals }: LiveFrame, name: string): Slot | undefined {
-  const index = code.slotNames.indexOf(name);
-  if (index < 0 || index >= slotLimit) return undefined;
-  const address = locals + BigInt(8 * index);
-  const word = heap.pointer(address);
-  const object = heap.referent(word);
-  return object === 0n ? undefined : { address, word, object };
-}
-
-function slotEvidence({ frame }: LiveFrame, { address, word, object }: Slot, what: string): Evidence {
+function workEvidence({ frame }: LiveFrame, { address, word, object }: Slot, what: string): Evidence {
   return { text: `${frame.function} ${what} ${formatAddress(object)}`, address, value: word, bytes: 8 };
 }
 
 /** A count of workers: a small number above 0. */
-function numberOf(heap: Heap, object: bigint | undefined): number | undefined {
+function workersIn(heap: Heap, object: bigint | undefined): number | undefined {
   const value = object === undefined ? undefined : heap.integer(object);
   return value !== undefined && value > 0n && value < 1n << 20n ? Number(value) : undefined;
 }
@@ -223,14 +204,13 @@ function waitingItems(heap: Heap, queue: bigint): Waiting | undefined {
 }
 
 function itemsOfSimpleQueue(heap: Heap, queue: bigint): Waiting | undefined {
-  const head = headSize(heap);
-  const row = simpleQueues.find(({ size }) => head + size === heap.basicSize(queue));
+  const row = simpleQueues.find(({ size }) => heap.field(0n, size) === BigInt(heap.basicSize(queue)));
   switch (row?.shape) {
     case 'ring':
-      return counted(heap, queue + BigInt(head + row.count));
+      return counted(heap, heap.field(queue, row.count));
     case 'list': {
-      const list = heap.pointer(queue + BigInt(head + row.list));
-      const taken = counted(heap, queue + BigInt(head + row.position), 'of which were taken:');
+      const list = heap.pointer(heap.field(queue, row.list));
+      const taken = counted(heap, heap.field(queue, row.position), 'of which were taken:');
       const all = counted(heap, list + BigInt(heap.layout.object.itemCount));
       if (all.count < taken.count) return undefined;
       return { count: all.count - taken.count, evidence: [...all.evidence, ...taken.evidence] };
@@ -240,11 +220,6 @@ function itemsOfSimpleQueue(heap: Heap, queue: bigint): Waiting | undefined {
     default:
       return row satisfies never;
   }
-}
-
-/** `PyObject` ends with `ob_type` (Include/object.h). */
-function headSize({ layout }: Heap): number {
-  return layout.object.type + 8;
 }
 
 /** Of `dequeobject` in 2.7 (Modules/_collectionsmodule.c), behind pointers and indexes; later ones count in their head. */

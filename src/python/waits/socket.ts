@@ -1,15 +1,16 @@
 import type { CoreThread } from '../../corefile/core.ts';
 import { formatAddress } from '../../corefile/memory.ts';
 import type { LiveFrame } from '../frames/frames.ts';
+import { slotsOf } from '../frames/slots.ts';
+import { loadedModules } from '../loaded-modules.ts';
+import { isDerived } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence, PythonSocket } from '../process.ts';
 
 /** Frames from the innermost on in which the socket is looked for: ssl and http.client stand between it and the program. */
 const frameLimit = 6;
-/** Slots of one frame that are looked at. */
+/** Slots of one frame that are looked at, of its stack and of its variables. */
 const slotLimit = 128;
-/** Deeper class hierarchies are damage. */
-const baseLimit = 32;
 
 /**
  * The socket object whose system call a thread is blocked in: one that its innermost frames work with and that has the
@@ -26,7 +27,7 @@ export function awaitedSocket(
   if (fd === undefined || type === undefined) return undefined;
   const seen = new Set<bigint>();
   for (const frame of frames.slice(0, frameLimit))
-    for (const value of valuesOf(heap, frame)) {
+    for (const { object: value } of slotsOf(heap, frame, slotLimit)) {
       if (seen.has(value)) continue;
       seen.add(value);
       for (const object of socketsBehind(heap, value, type)) {
@@ -72,27 +73,15 @@ function socketType(heap: Heap, interpreter: bigint): bigint | undefined {
 
 function findSocketType(heap: Heap, interpreter: bigint): bigint | undefined {
   return attempt(() => {
-    const sysDict = heap.pointer(interpreter + BigInt(heap.layout.interpreter.sysDict));
-    const module = heap.item(heap.item(sysDict, 'modules') ?? 0n, '_socket');
+    const module = loadedModules(heap, { address: interpreter }, ['_socket']).get('_socket');
     return module === undefined ? undefined : heap.attribute(module, 'SocketType');
-  });
-}
-
-/** Value stack, then local variables. */
-function valuesOf(heap: Heap, { code, locals, stack }: LiveFrame): readonly bigint[] {
-  const variables = code.slotCount || (attempt(() => code.slotNames.length) ?? 0);
-  return [
-    [stack, code.stackSize],
-    [locals, variables],
-  ].flatMap(([start, count]) => {
-    const words = attempt(() => heap.pointers(BigInt(start ?? 0), Math.min(Number(count), slotLimit))) ?? [];
-    return words.map(word => heap.referent(word)).filter(object => object !== 0n && object % 8n === 0n);
   });
 }
 
 /** A value that is a socket, is bound to one, or has one. */
 function* socketsBehind(heap: Heap, value: bigint, type: bigint): Generator<bigint> {
-  const isSocket = (object: bigint) => attempt(() => isOfType(heap, object, type)) ?? false;
+  const isSocket = (object: bigint) =>
+    object !== 0n && object % 8n === 0n && (attempt(() => isDerived(heap, heap.typeAddress(object), type)) ?? false);
   if (isSocket(value)) yield value;
   const bound = attempt(() => heap.boundMethod(value)?.self);
   if (bound !== undefined && isSocket(bound)) yield bound;
@@ -103,16 +92,6 @@ function* socketsBehind(heap: Heap, value: bigint, type: bigint): Generator<bigi
   if (['_socketobject', 'SSLSocket', '_fileobject'].includes(attempt(() => heap.className(value)) ?? ''))
     for (const word of attempt(() => heap.pointers(value + 16n, Math.min(heap.basicSize(value) / 8 - 2, 32))) ?? [])
       if (isSocket(word)) yield word;
-}
-
-function isOfType(heap: Heap, object: bigint, wanted: bigint): boolean {
-  if (object === 0n || object % 8n !== 0n) return false;
-  let type = heap.typeAddress(object);
-  for (let depth = 0; type !== 0n && depth < baseLimit; depth++) {
-    if (type === wanted) return true;
-    type = heap.pointer(type + BigInt(heap.layout.type.base));
-  }
-  return false;
 }
 
 /** Undefined for a socket of another descriptor. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { BuildId } from '../../../src/corefile/build-id.ts';
 import { parseBuildId } from '../../../src/corefile/build-id.ts';
 import type { CoreFile } from '../../../src/corefile/core.ts';
+import { readElfFile } from '../../../src/corefile/elf-file.ts';
 import { indexElfFiles } from '../../../src/corefile/index-files.ts';
 import type { Module } from '../../../src/corefile/module.ts';
 import { withModuleFiles } from '../../../src/corefile/module-memory.ts';
@@ -217,3 +218,14 @@ function bytesOfSymbol(path: string, address: bigint): Buffer {
 function hasSymbol(name: string): boolean {
   return readSymbols(name).find('Py_GetVersion') !== undefined;
 }
+
+test('a path that leads to a folder or a pipe has no ELF file', () => {
+  const { dir, remove } = privateDir();
+  try {
+    const pipe = join(dir, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    expect([readElfFile(dir), readElfFile(pipe)]).toEqual([undefined, undefined]);
+  } finally {
+    remove();
+  }
+});

@@ -44,10 +44,9 @@ test('a core names its process, its threads and the system calls that they are b
     expect(core.truncated).toBeUndefined();
     expect(core.mappings.map(({ path }) => path)).toContain(program);
     const [main, other] = core.threads;
-    expect(new Set([main?.threadPointer, other?.threadPointer]).size).toBe(2);
+    expect(new Set([main?.pthread, other?.pthread]).size).toBe(2);
     // With glibc a thread's control block starts with its own address (tcbhead_t, sysdeps/x86_64/nptl/tls.h).
-    for (const { threadPointer = 0n } of core.threads)
-      expect(core.memory.read(threadPointer, 8).readBigUInt64LE()).toBe(threadPointer);
+    for (const { pthread = 0n } of core.threads) expect(core.memory.read(pthread, 8).readBigUInt64LE()).toBe(pthread);
   } finally {
     core.close();
   }

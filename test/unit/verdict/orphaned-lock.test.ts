@@ -4,7 +4,7 @@ import type { LostPythonThread } from '../../../src/python/process.ts';
 import { judge } from '../../../src/verdict/judge.ts';
 import { frame, futex, inputOf, standsStill, type ThreadDraft } from './make.ts';
 
-/** The child of a fork: each thread pointer is the thread's pthread_t, as on x86-64. */
+/** The child of a fork. */
 function judged(
   drafts: readonly ThreadDraft[],
   {
@@ -15,8 +15,8 @@ function judged(
 ) {
   const input = inputOf(drafts);
   const threads = [
-    ...input.core.threads.map(thread => ({ ...thread, threadPointer: BigInt(thread.lwp) * 0x10000n })),
-    ...foreign.map((threadPointer, index) => ({ lwp: 900 + index, pc: 0n, stackPointer: 0n, threadPointer })),
+    ...input.core.threads.map(thread => ({ ...thread, pthread: BigInt(thread.lwp) * 0x10000n })),
+    ...foreign.map((pthread, index) => ({ lwp: 900 + index, pc: 0n, stackPointer: 0n, pthread })),
   ];
   return judge({
     ...input,
