@@ -18,6 +18,7 @@ import type { PythonProcess } from './python/process.ts';
 import { readPython } from './python/read-python.ts';
 import { buildReport, type ReportInput } from './report/build-report.ts';
 import type { Report } from './report/schema.ts';
+import { coreGap } from './report/summary.ts';
 import { judge } from './verdict/judge.ts';
 import { judgeEvidence } from './verdict/judge-evidence.ts';
 
@@ -111,13 +112,11 @@ function analyzeEvidence({ evidence, service, noCore, ...subject }: CorelessSubj
       pid: evidence.pid,
       command: [...evidence.command],
       executable: evidence.executable,
-      ...(service !== undefined && { service }),
-      ...(evidence.user !== undefined && { user: evidence.user }),
-      ...(evidence.startedAt !== undefined && { startedAt: evidence.startedAt }),
+      ...startOf({ evidence, service }),
       pythons: [],
     },
     gaps: [
-      { what: 'core', ...noCore },
+      { what: coreGap, ...noCore },
       { what: 'Python', why: 'frames, locks and requests are in a core alone' },
       ...evidence.gaps,
     ],
@@ -205,20 +204,34 @@ async function nativeOf(
 }
 
 function describeProcess(
-  { evidence, service }: Subject,
+  subject: Subject,
   { process }: CoreFile,
   modules: readonly Module[],
   python: PythonProcess | undefined,
 ): Report['process'] {
+  const { evidence } = subject;
   const executable = modules.find(({ isExecutable }) => isExecutable);
   return {
     pid: process.pid,
     command: [...(evidence?.command ?? process.args.split(' '))],
     executable: evidence?.executable ?? executable?.path ?? executable?.name ?? process.name,
+    ...startOf(subject),
+    pythons: python ? [python.version] : [],
+  };
+}
+
+/** As what, by whom and when a process was started, as far as it is known. */
+function startOf({
+  evidence,
+  service,
+}: {
+  readonly evidence?: ProcessEvidence | undefined;
+  readonly service?: string | undefined;
+}): Pick<Report['process'], 'service' | 'user' | 'startedAt'> {
+  return {
     ...(service !== undefined && { service }),
     ...(evidence?.user !== undefined && { user: evidence.user }),
     ...(evidence?.startedAt !== undefined && { startedAt: evidence.startedAt }),
-    pythons: python ? [python.version] : [],
   };
 }
 

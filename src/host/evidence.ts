@@ -14,6 +14,8 @@ export interface ProcessEvidence {
   readonly unit?: string;
   /** The signal that stopped the process: `SIGSTOP`; absent while it runs, or where a debugger has it. */
   readonly stopSignal?: string;
+  /** Numbers of the signals that it has a handler for (`SigCgt`, proc_pid_status(5)); ascending. */
+  readonly caughtSignals?: readonly number[];
   /** Who traces it with ptrace(2): a debugger, strace. */
   readonly tracer?: { readonly pid: number; readonly name: string };
   readonly threads: readonly ThreadEvidence[];

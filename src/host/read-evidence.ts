@@ -16,6 +16,7 @@ export function readEvidence(stdout: string): ProcessEvidence | undefined {
   const [startTicks, bootSeconds] = [numberOf(lines, 'start'), numberOf(lines, 'btime')];
   const samples = readThreadSamples(lines, pid);
   const kernelStacks = readKernelStacks(lines, pid);
+  const caughtSignals = readCaughtSignals(lines, pid);
   return {
     pid,
     takenAt,
@@ -29,6 +30,7 @@ export function readEvidence(stdout: string): ProcessEvidence | undefined {
     ...optional('kernel', lineOf(lines, 'uname')),
     ...optional('unit', readUnit(lines, pid)),
     ...optional('stopSignal', readStopSignal(lines, pid)),
+    ...(caughtSignals && { caughtSignals }),
     ...readTracer(lines),
     threads: samples.map(thread => readThread(thread, lines, pid, ticksPerSecond, kernelStacks.get(thread.tid))),
     descriptors: readDescriptors(lines),
@@ -105,6 +107,14 @@ function readStopSignal(lines: readonly string[], pid: number): string | undefin
     .trim()
     .split(' ');
   return fields[0] === 'T' ? stopSignals.get(fields.at(-1) ?? '') : undefined;
+}
+
+/** A mask of 64 bits in hexadecimal, the lowest for signal 1. */
+function readCaughtSignals(lines: readonly string[], pid: number): readonly number[] | undefined {
+  const mask = lineOf(lines, `/proc/${pid}/status:SigCgt:`, '\t');
+  if (mask === undefined || !/^[0-9a-f]{1,16}$/.test(mask)) return undefined;
+  const bits = BigInt(`0x${mask}`);
+  return Array.from({ length: 64 }, (_, index) => index + 1).filter(signal => (bits >> BigInt(signal - 1)) & 1n);
 }
 
 /** `tracer PID NAME` */

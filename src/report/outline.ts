@@ -1,5 +1,6 @@
 import { awaitedGils, gilWaiters } from './interpreter.ts';
 import { localVariables } from './local-variables.ts';
+import { isStandardLibrary, shortPlace } from './place.ts';
 import type { Report, ReportFinding, ReportThread } from './schema.ts';
 import { label } from './summary.ts';
 import { suspendedWork } from './suspended-work.ts';
@@ -156,10 +157,8 @@ export function waitText({
 
 /** Place of the innermost frame that is not the standard library's, else of the innermost. */
 function placeOf({ python, native, name }: ReportThread): string {
-  const frame =
-    python.find(({ file }) => !/\/lib(?:64)?\/python\d\.\d+t?\/(?!(?:site|dist)-packages)/.test(file)) ?? python[0];
-  if (frame !== undefined)
-    return `${frame.function} (${frame.file.slice(frame.file.lastIndexOf('/') + 1)}:${frame.line})`;
+  const frame = python.find(({ file }) => !isStandardLibrary(file)) ?? python[0];
+  if (frame !== undefined) return shortPlace(frame);
   return native.find(({ function: called }) => called !== undefined)?.function ?? name ?? 'thread';
 }
 
@@ -173,7 +172,7 @@ function threadCounts({ threads, interpreters }: Report): readonly string[] {
   const kinds = new Map<string, number>();
   for (const { waits } of idle) kinds.set(waits?.kind ?? 'nothing', (kinds.get(waits?.kind ?? 'nothing') ?? 0) + 1);
   return [
-    `${threads.length} threads: ${roles.join(', ')}`,
+    `${threads.length} ${threads.length === 1 ? 'thread' : 'threads'}: ${roles.join(', ')}`,
     ...holders.map(holder => {
       const waiters = gilWaiters({ threads, interpreters }, holder.lwp);
       const waiting = waiters === 0 ? '' : `; ${waiters} ${waiters === 1 ? 'waits' : 'wait'} for it`;

@@ -20,18 +20,22 @@ export function summaryOf({ findings, threads, gaps, tasks = [], notice }: Summa
 /** Whose frames were not read may hang all the same. */
 function noCause(threads: readonly ReportThread[], gaps: Report['gaps'], tasks: readonly ReportTask[]): string {
   if (gaps.some(({ what }) => what === coreGap))
-    return `No cause was found: no core was to be had, and what /proc says of ${threads.length} threads names none.`;
+    return `No cause was found: no core was to be had, and what /proc says of ${counted(threads.length)} names none.`;
   const unread = gaps.filter(({ what }) => what.startsWith(framesGap)).length;
   if (unread > 0)
-    return `No cause was found, but of ${unread} of ${threads.length} threads the Python frames could not be read: take the core again.`;
+    return `No cause was found, but of ${unread} of ${counted(threads.length)} the Python frames could not be read: take the core again.`;
   const circle = waitForEachOther(tasks);
   if (circle !== undefined) return `No thread hangs, but ${circle}.`;
   const idle = threads.filter(({ role }) => role === 'idle').length;
-  return `Nothing hangs: ${threads.length} ${threads.length === 1 ? 'thread' : 'threads'}, ${idle} of them idle, and no cause found.`;
+  return `Nothing hangs: ${counted(threads.length)}, ${idle} of them idle, and no cause found.`;
 }
 
-/** The gap of an analysis of the evidence alone (src/analyze.ts). */
-const coreGap = 'core';
+function counted(threads: number): string {
+  return `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+}
+
+/** What an analysis of the evidence alone names as its gap. */
+export const coreGap = 'core';
 
 /** How a gap begins that says that the frames of a thread broke off (src/python). */
 const framesGap = 'Python frames of ';
@@ -67,7 +71,7 @@ export function label({ class: kind, confidence }: ReportFinding): string {
 }
 
 /** Text of the root's line, where the file as it ran, or one that was given, is known. */
-export function sourceLine(thread: ReportThread | undefined, root: ReportFinding['roots'][number]): string | undefined {
+function sourceLine(thread: ReportThread | undefined, root: ReportFinding['roots'][number]): string | undefined {
   const frame = thread?.python.find(
     ({ file, line, function: name }) => file === root.file && line === root.line && name === root.function,
   );

@@ -1,4 +1,5 @@
 import type { Block } from './outline.ts';
+import { isStandardLibrary, shortPlace } from './place.ts';
 import type { Report, ReportTask } from './schema.ts';
 
 /** Whole stacks that are shown of one event loop, each of a group of tasks that stand alike. */
@@ -96,15 +97,17 @@ function nounOf({ kind }: ReportTask): string {
   return kind === 'greenlet' ? 'greenlet' : 'task';
 }
 
-/** The standard library, and gevent, which switches greenlets. */
-const libraries = /\/lib(?:64)?\/python\d\.\d+t?\/(?!(?:site|dist)-packages)|\/(?:site|dist)-packages\/gevent\//;
+/** Of the standard library, or of gevent, which switches greenlets. */
+function isLibrary(file: string): boolean {
+  return isStandardLibrary(file) || /\/(?:site|dist)-packages\/gevent\//.test(file);
+}
 
 /** The innermost frame that is not a library's, else the innermost. */
 function placeOf({ kind, state, stack }: ReportTask): string {
-  const frame = stack.find(({ file }) => !libraries.test(file)) ?? stack[0];
+  const frame = stack.find(({ file }) => !isLibrary(file)) ?? stack[0];
   if (frame === undefined)
     return kind === 'greenlet' && state === 'ready' ? 'not started' : 'where it stands could not be read';
-  return `${frame.function} (${frame.file.slice(frame.file.lastIndexOf('/') + 1)}:${frame.line})`;
+  return shortPlace(frame);
 }
 
 function standing({ state, awaits, lwp }: ReportTask): string {

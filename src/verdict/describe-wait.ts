@@ -5,10 +5,11 @@ import type { NativeFrame } from '../native/stacks.ts';
 import type { PythonInterpreter, PythonThread, PythonWait } from '../python/process.ts';
 import { type BlockedCall, blockedCall } from './blocked-call.ts';
 import { gilEvidence, isGilAddress } from './gil.ts';
-import { knownWait } from './known-waits.ts';
+import { knownWait } from './known/library-waits.ts';
 import { type AwaitedMutex, awaitedMutex } from './mutex.ts';
 import { waitsForGil, waitsForMutex } from './native-names.ts';
 import type { Confidence, JudgedFrame, Orphan, Wait } from './thread.ts';
+import { isLock } from './wait-kinds.ts';
 
 /** All that is known of one thread when its wait is judged. */
 export interface WaitQuestion {
@@ -95,13 +96,9 @@ function libraryWait(question: WaitQuestion, call: BlockedCall): Wait | undefine
   const { frames, python } = question;
   if (call.kind !== 'futex' && call.kind !== 'sleep') return undefined;
   if (python?.waits !== undefined)
-    return isLockWait(python.waits) ? undefined : objectWait(question, python.waits, call);
+    return isLock(python.waits.kind) ? undefined : objectWait(question, python.waits, call);
   const kind = knownWait(frames);
   return kind && { kind, confidence: 'likely', syscall: call.name, ...limits(call), evidence: call.evidence };
-}
-
-function isLockWait({ kind }: PythonWait): boolean {
-  return kind === 'python-lock' || kind === 'python-rlock' || kind === 'import-lock' || kind === 'mp-lock';
 }
 
 /** What somebody has to notify, set, release, fill, empty or end. */
@@ -123,7 +120,7 @@ function objectWait({ ownerOf }: WaitQuestion, waits: PythonWait, call: BlockedC
 
 function lockWait({ python, ownerOf, orphanOf }: WaitQuestion, call: BlockedCall): Wait | undefined {
   const waits = python?.waits;
-  if (waits === undefined || call.kind !== 'futex' || !isLockWait(waits)) return undefined;
+  if (waits === undefined || call.kind !== 'futex' || !isLock(waits.kind)) return undefined;
   const orphan = orphanOf?.(waits);
   const owner = orphan === undefined ? ownerOf(waits.address, waits.ownerThreadId) : undefined;
   return {

@@ -1,7 +1,6 @@
 import type { PythonProcess } from '../python/process.ts';
+import { bySureness } from './confidence.ts';
 import type { Owner } from './describe-wait.ts';
-
-const rank = { proven: 0, likely: 1, suspected: 2 } as const;
 
 /**
  * Who holds a lock object: the thread that the lock names, else the one whose `with` block shows that it holds it, the
@@ -23,7 +22,7 @@ export function lockOwners(python: PythonProcess | undefined) {
     if (named !== undefined) return { lwp: named, confidence: 'proven' };
     const found = holders.get(lock) ?? [];
     const [first] = found.toSorted(
-      (a, b) => rank[a.confidence] - rank[b.confidence] || Number(a.lwp === waiter) - Number(b.lwp === waiter),
+      (a, b) => bySureness(a.confidence, b.confidence) || Number(a.lwp === waiter) - Number(b.lwp === waiter),
     );
     const isDisputed = found.some(({ lwp }) => lwp !== first?.lwp);
     return first && isDisputed ? { ...first, confidence: 'suspected' } : first;

@@ -1,7 +1,9 @@
 import type { PythonFrame, PythonThread } from '../python/process.ts';
 
-/** All that CPython knows of one LWP: its thread states, one in each interpreter that it has been in. */
-/** Address and interpreter are those of the state that is current: the one whose code, or whose C call, runs or waits. */
+/**
+ * All that CPython knows of one LWP: its thread states, one in each interpreter that it has been in. Address and
+ * interpreter are those of the current one, whose code, or whose C call, runs or waits.
+ */
 export interface MergedThread extends PythonThread {
   /** Innermost first, of all states in the order in which they call each other. */
   readonly frames: readonly MergedFrame[];

@@ -1,13 +1,13 @@
-import type { JudgedThread } from './thread.ts';
+import type { Hold, JudgedThread } from './thread.ts';
 
 /** The threads, each with the mutexes that others wait for and that name it as their owner. */
 export function withMutexHolds(threads: readonly JudgedThread[]): readonly JudgedThread[] {
-  const mutexes = new Map<number, Map<bigint, JudgedThread['holds'][number]>>();
+  const mutexes = new Map<number, Map<bigint, Hold>>();
   for (const { waits } of threads) {
     if (waits?.kind !== 'pthread-mutex' || waits.owner === undefined || waits.address === undefined) continue;
     const { kind, owner, address, confidence, ownerConfidence = confidence } = waits;
     const evidence = waits.evidence.filter(({ text }) => text.includes('owner'));
-    const held = mutexes.get(owner) ?? new Map<bigint, JudgedThread['holds'][number]>();
+    const held = mutexes.get(owner) ?? new Map<bigint, Hold>();
     mutexes.set(owner, held.set(address, { kind, address, confidence: ownerConfidence, evidence }));
   }
   return threads.map(thread => {

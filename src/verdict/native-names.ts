@@ -83,11 +83,6 @@ const calledFunction =
 /** What stands between byte code and every C function that it calls. */
 const glue = /^(?:_*PyCFunction|cfunction_|method_vectorcall)/;
 
-/** Whether a C function is one that Python code calls, and no quick one. */
-export function isCalledFunction(name: string): boolean {
-  return calledFunction.test(plainName(name)) && !quick.has(plainName(name));
-}
-
 /** Builtins that return at once: a loop that calls them is a loop. */
 const quick = new Set(
   [

@@ -13,8 +13,8 @@ export function lockOrphans(
   cores: readonly CoreThread[],
   memory?: Memory,
 ): (waits: PythonWait) => Orphan | undefined {
-  const pointers = new Set(cores.map(({ threadPointer }) => threadPointer));
-  // Thread ids of Python are thread pointers here: else no state would have found its thread.
+  const pointers = new Set(cores.map(({ pthread }) => pthread));
+  // The ids of Python's threads are those of the core's: else no state would have found its thread.
   const areComparable = !pointers.has(undefined) && (python?.threads.some(({ lwp }) => lwp !== undefined) ?? false);
   const lost = python?.lost ?? [];
   const inBlocks = new Set(
@@ -58,7 +58,7 @@ function fateOf(owner: Pthread | undefined): Orphan['by'] {
 }
 
 /** What is left of a thread tells how it went: one that ends marks itself, one that a fork leaves behind cannot. */
-export function fateEvidence({ address, id, idField, hasEnded, endField, endFlags }: Pthread): readonly Evidence[] {
+function fateEvidence({ address, id, idField, hasEnded, endField, endFlags }: Pthread): readonly Evidence[] {
   return [
     { text: `thread ${formatAddress(address)} has the thread id ${id}`, address: idField, value: BigInt(id), bytes: 4 },
     {

@@ -1,40 +1,36 @@
+import { type ServerPool, serverModules, serverThreads } from './known/server-threads.ts';
+import { isSystemModule, plainName } from './native-names.ts';
 import { baseName } from './origin.ts';
 import type { JudgedThread } from './thread.ts';
 import type { Pool } from './wait-graph.ts';
 
-/**
- * Servers that hand each request to one of their own threads, which run no Python in between: the function that such a
- * thread runs all its life. Sources: mod_wsgi src/server/mod_wsgi.c (daemon mode), uWSGI core/loop.c.
- */
-const servers: readonly {
-  readonly kind: Pool['kind'];
-  readonly function: string;
-  /** Where the functions of that module have no names: a thread that starts in it is one of the server's own. */
-  readonly module?: string;
-}[] = [
-  { kind: 'mod_wsgi', function: 'wsgi_daemon_thread', module: 'mod_wsgi' },
-  { kind: 'uwsgi', function: 'simple_loop_run' },
-];
-
 /** Pools of threads of an embedding server, by their native stacks; such a server starts all its threads at once. */
 export function serverPools(threads: readonly JudgedThread[]): readonly Pool[] {
-  return servers.flatMap(server => {
+  const kinds = new Set(serverThreads.flatMap(({ pool }) => pool ?? []));
+  return [...kinds].flatMap(kind => {
     const workers = threads
-      .filter(thread => isWorker(thread, server))
+      .filter(thread => isWorker(thread, kind))
       .map(({ lwp, python }) => ({ lwp, busy: python.length > 0 }));
     if (workers.length < 2) return [];
     // One whose stack is not known may be a worker that idles.
     const isWhole = threads.every(({ native }) => native.length > 0);
-    const text = `${workers.length} threads run ${server.function} of ${server.kind}`;
-    return [{ kind: server.kind, workers, ...(isWhole && { size: workers.length }), evidence: [{ text }] }];
+    const text = `${workers.length} threads are workers of ${kind}, by the functions that they run`;
+    return [{ kind, workers, ...(isWhole && { size: workers.length }), evidence: [{ text }] }];
   });
 }
 
-function isWorker({ native, python, waits }: JudgedThread, server: (typeof servers)[number]): boolean {
-  if (native.some(({ function: name }) => name === server.function)) return true;
-  if (server.module === undefined) return false;
-  const outermost = native.findLast(({ module = '' }) => !/^(?:libc|libpthread)[-.]/.test(baseName(module)));
-  if (outermost?.function !== undefined || !baseName(outermost?.module ?? '').startsWith(server.module)) return false;
+function isWorker(thread: JudgedThread, kind: ServerPool): boolean {
+  const names = new Set(serverThreads.flatMap(({ pool, functions }) => (pool === kind ? functions : [])));
+  const isNamed = thread.native.some(({ function: name }) => name !== undefined && names.has(plainName(name)));
+  return isNamed || startsInStripped(thread, kind);
+}
+
+/** Where the functions of the server's module have no names, a thread that starts in it is one of the server's own. */
+function startsInStripped({ native, python, waits }: JudgedThread, kind: ServerPool): boolean {
+  const start = native.findLast(({ module }) => !isSystemModule(module));
+  const base = baseName(start?.module ?? '');
+  const isOwn = serverModules.some(({ pool, file }) => pool === kind && file.test(base));
+  if (!isOwn || start?.function !== undefined) return false;
   // Those that watch over the others sleep between two looks.
   return python.length > 0 || waits?.kind !== 'sleep';
 }

@@ -39,8 +39,7 @@ export interface JudgedThread {
   readonly onCpu: boolean;
   /** Address of the instruction being executed. */
   readonly pc: bigint;
-  /** Function and module that hold `pc`, where known. */
-  readonly running?: string;
+  /** Name of the module that holds `pc`, where known. */
   readonly runningModule?: string;
   /** `PythonProcess.version` */
   readonly pythonVersion: string;

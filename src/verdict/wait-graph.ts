@@ -1,21 +1,26 @@
 import type { ProcessEvidence } from '../host/evidence.ts';
 import type { PythonPool } from '../python/process.ts';
+import { weakest } from './confidence.ts';
+import type { ServerPool } from './known/server-threads.ts';
 import type { Confidence, JudgedThread, WaitKind } from './thread.ts';
 
 /** Threads that are handed their work: Python's own pools, or an embedding server's. */
 export interface Pool extends Omit<PythonPool, 'kind' | 'queue'> {
-  readonly kind: PythonPool['kind'] | 'mod_wsgi' | 'uwsgi';
+  readonly kind: PythonPool['kind'] | ServerPool;
 }
 
 /** Who waits for whom: at most one edge leaves a thread. */
 export interface WaitGraph {
   readonly threads: ReadonlyMap<number, JudgedThread>;
+  /** By the LWP that waits. */
   readonly edges: ReadonlyMap<number, WaitEdge>;
+  /** The same edges by the LWP that must act; a thread that nobody waits for has none. */
+  readonly edgesInto: ReadonlyMap<number, readonly WaitEdge[]>;
   readonly process?: ProcessFacts;
 }
 
 /** What was read of the process as a whole. */
-export interface ProcessFacts extends Pick<ProcessEvidence, 'pid' | 'stopSignal' | 'tracer'> {
+export interface ProcessFacts extends Pick<ProcessEvidence, 'pid' | 'stopSignal' | 'tracer' | 'caughtSignals'> {
   readonly pools?: readonly Pool[];
 }
 
@@ -32,34 +37,42 @@ export interface WaitEdge {
 export function waitGraph(threads: readonly JudgedThread[]): WaitGraph {
   const byLwp = new Map(threads.map(thread => [thread.lwp, thread]));
   const edges = new Map<number, WaitEdge>();
+  const edgesInto = new Map<number, WaitEdge[]>();
   for (const { lwp, waits } of threads) {
     if (waits?.owner === undefined || !byLwp.has(waits.owner)) continue;
-    edges.set(lwp, {
+    const edge = {
       from: lwp,
       to: waits.owner,
       kind: waits.kind,
       ...(waits.address !== undefined && { address: waits.address }),
       confidence: weakest([waits.confidence, waits.ownerConfidence ?? waits.confidence]),
-    });
+    };
+    edges.set(lwp, edge);
+    const others = edgesInto.get(edge.to);
+    if (others) others.push(edge);
+    else edgesInto.set(edge.to, [edge]);
   }
-  return { threads: byLwp, edges };
+  return { threads: byLwp, edges, edgesInto };
 }
 
 /** Threads that wait, directly or not, for any of `lwps`, without these; ascending. */
-export function victimsOf({ edges }: WaitGraph, lwps: Iterable<number>): readonly number[] {
-  const reached = new Set(lwps);
-  const roots = new Set(reached);
-  for (let grew = true; grew; ) {
-    const before = reached.size;
-    for (const { from, to } of edges.values()) if (reached.has(to)) reached.add(from);
-    grew = reached.size > before;
-  }
+export function victimsOf({ edgesInto }: WaitGraph, lwps: Iterable<number>): readonly number[] {
+  const roots = new Set(lwps);
+  const reached = new Set(roots);
+  // A set goes on to what is added to it meanwhile.
+  for (const lwp of reached) for (const { from } of edgesInto.get(lwp) ?? []) reached.add(from);
   return [...reached].filter(lwp => !roots.has(lwp)).sort((a, b) => a - b);
 }
 
-/** Those of the victims that have work of their own: an idle thread that joins others, as a main thread does, is in no hurry. */
+/**
+ * Those of the victims that have work to do: the service's own, and who wants to run Python. An idle thread that joins
+ * others, as a main thread does, is in no hurry, nor are a server's own that take turns.
+ */
 export function hurriedVictimsOf(graph: WaitGraph, lwps: Iterable<number>): readonly number[] {
-  return victimsOf(graph, lwps).filter(lwp => graph.threads.get(lwp)?.role !== 'idle');
+  return victimsOf(graph, lwps).filter(lwp => {
+    const victim = graph.threads.get(lwp);
+    return victim?.role === 'application' || victim?.waits?.kind === 'gil';
+  });
 }
 
 /** Every cycle once, each in waiting order, starting at its lowest LWP. */
@@ -86,11 +99,4 @@ function fromLowest(cycle: readonly WaitEdge[]): WaitEdge[] {
   const lowest = Math.min(...cycle.map(({ from }) => from));
   const at = cycle.findIndex(({ from }) => from === lowest);
   return [...cycle.slice(at), ...cycle.slice(0, at)];
-}
-
-const order = ['proven', 'likely', 'suspected'] as const satisfies readonly Confidence[];
-
-/** A chain is as sure as its weakest link. */
-export function weakest(confidences: readonly Confidence[]): Confidence {
-  return order[Math.max(0, ...confidences.map(confidence => order.indexOf(confidence)))] ?? 'suspected';
 }

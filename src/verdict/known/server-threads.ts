@@ -4,15 +4,27 @@ export interface ServerThread {
   readonly functions: readonly string[];
   /** `idle`: a worker between two requests, unless it runs Python. `runtime`: one that looks after others. */
   readonly role: 'idle' | 'runtime';
+  /** What a worker runs all its life that the server hands requests to, and that runs no Python in between. */
+  readonly pool?: ServerPool;
   readonly source: string;
 }
+
+/** Servers whose own threads serve the requests. */
+export type ServerPool = 'mod_wsgi' | 'uwsgi';
 
 /** The innermost one that a thread's native stack has tells its role. */
 export const serverThreads: readonly ServerThread[] = [
   {
     server: 'mod_wsgi',
-    functions: ['wsgi_daemon_worker', 'wsgi_daemon_thread'],
+    functions: ['wsgi_daemon_worker'],
     role: 'idle',
+    source: 'mod_wsgi 4.9.4 and 5.0.2, src/server/mod_wsgi.c',
+  },
+  {
+    server: 'mod_wsgi',
+    functions: ['wsgi_daemon_thread'],
+    role: 'idle',
+    pool: 'mod_wsgi',
     source: 'mod_wsgi 4.9.4 and 5.0.2, src/server/mod_wsgi.c',
   },
   {
@@ -35,7 +47,13 @@ export const serverThreads: readonly ServerThread[] = [
     role: 'idle',
     source: 'uWSGI 2.0.31, core/utils.c',
   },
-  { server: 'uWSGI', functions: ['simple_loop_run'], role: 'idle', source: 'uWSGI 2.0.31, core/loop.c' },
+  {
+    server: 'uWSGI',
+    functions: ['simple_loop_run'],
+    role: 'idle',
+    pool: 'uwsgi',
+    source: 'uWSGI 2.0.31, core/loop.c',
+  },
   { server: 'uWSGI', functions: ['master_loop'], role: 'runtime', source: 'uWSGI 2.0.31, core/master.c' },
   {
     server: 'uWSGI',
@@ -49,7 +67,14 @@ export const serverThreads: readonly ServerThread[] = [
   { server: 'uWSGI', functions: ['legion_loop'], role: 'runtime', source: 'uWSGI 2.0.31, core/legion.c' },
 ];
 
-/** Modules of servers whose symbols are stripped as a rule: a thread that waits in one is a worker between two requests. */
-export const serverModules: readonly { readonly file: RegExp; readonly source: string }[] = [
-  { file: /^mod_wsgi[^/]*\.so/, source: 'package libapache2-mod-wsgi-py3 of Debian 12 and 13' },
+/** A module of a server whose symbols are stripped as a rule: a thread that waits in one is a worker between two requests. */
+export interface ServerModule {
+  /** Of its base name. */
+  readonly file: RegExp;
+  readonly pool: ServerPool;
+  readonly source: string;
+}
+
+export const serverModules: readonly ServerModule[] = [
+  { file: /^mod_wsgi[^/]*\.so/, pool: 'mod_wsgi', source: 'package libapache2-mod-wsgi-py3 of Debian 12 and 13' },
 ];

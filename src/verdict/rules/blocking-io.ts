@@ -1,73 +1,84 @@
+import { weakest } from '../confidence.ts';
 import type { Finding } from '../finding.ts';
-import type { Confidence, JudgedThread, Wait } from '../thread.ts';
-import { victimsOf, type WaitGraph, weakest } from '../wait-graph.ts';
+import type { JudgedThread, Wait } from '../thread.ts';
+import { hurriedVictimsOf, victimsOf, type WaitGraph } from '../wait-graph.ts';
+import { holdsWantedLock } from './lock-wait.ts';
 import {
   alikeThreads,
   enumerate,
-  evidenceOf,
   finding,
-  heldGilEvidence,
+  isPassing,
   named,
-  patienceSeconds,
   places,
   type Rule,
   rootOf,
-  sampledEvidence,
   stops,
+  type WaitingThread,
+  waitEvidence,
 } from './rule.ts';
 import { isUninterruptible } from './uninterruptible.ts';
 
 /**
- * Threads of the service that wait, without a limit, for somebody outside; those that wait in one function are one
- * finding. A thread that moved between samples is served.
+ * Threads of the service, or such as it waits for, that wait without a limit for somebody outside; those that wait in one
+ * function are one finding. A thread that moved between samples is served.
  */
 export const blockingIo: Rule = graph =>
   alikeThreads([...graph.threads.values()].flatMap(thread => blocked(graph, thread))).map(group =>
     fromGroup(graph, group),
   );
 
-interface Blocked {
-  readonly thread: JudgedThread;
-  readonly waits: Wait;
-  readonly confidence: Confidence;
+function blocked(graph: WaitGraph, thread: JudgedThread): readonly WaitingThread[] {
+  const { waits, moved } = thread;
+  if (waits === undefined || isPassing(thread) || isUninterruptible(thread)) return [];
+  if (!isOutside(graph, thread, waits)) return [];
+  return [{ thread, waits, confidence: moved === false ? 'likely' : 'suspected' }];
 }
 
-function blocked(graph: WaitGraph, thread: JudgedThread): readonly Blocked[] {
-  const { waits } = thread;
-  if (waits === undefined || !isOutside(graph, thread, waits) || !isStuck(thread, waits)) return [];
-  return [{ thread, waits, confidence: thread.moved === false ? 'likely' : 'suspected' }];
+/** A supervisor waits for child processes all its life, a request or who others need does not; with a lock it is a lock-wait. */
+function isOutside(graph: WaitGraph, thread: JudgedThread, { kind, syscall }: Wait): boolean {
+  const { lwp, role, python, request, moved } = thread;
+  const isNeeded = () => hurriedVictimsOf(graph, [lwp]).length > 0;
+  switch (kind) {
+    case 'io':
+      return (role === 'application' && python.length > 0) || isNeeded();
+    case 'child':
+      return (request !== undefined || isNeeded()) && !holdsWantedLock(graph, lwp);
+    case 'unknown':
+      // A call that is not known to wait was perhaps only met; a futex is the business of threads.
+      if (moved !== false || syscall === 'futex') return false;
+      // What the kernel goes on with by this call has a limit (restart_syscall(2)).
+      if (syscall === 'restart_syscall') return false;
+      return (request !== undefined || isNeeded()) && !holdsWantedLock(graph, lwp);
+    default:
+      return false;
+  }
 }
 
-function fromGroup(graph: WaitGraph, group: readonly Blocked[]): Finding {
-  const roots = group.map(({ thread }) => rootOf(thread));
+function fromGroup(graph: WaitGraph, group: readonly WaitingThread[]): Finding {
+  const members = group.map(({ thread }) => thread);
+  const roots = members.map(rootOf);
   const waits = group.map(each => each.waits);
-  const lwps = group.map(({ thread }) => thread.lwp);
-  const victims = victimsOf(graph, lwps);
-  const peers = distinct(waits.map(({ peer }) => peer));
+  const victims = victimsOf(
+    graph,
+    members.map(({ lwp }) => lwp),
+  );
   return finding('blocking-io', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
-    summary: `${named(group.map(({ thread }) => thread))} ${group.length === 1 ? 'waits' : 'wait'} in ${places(roots)} for ${partner(waits)}${limit(waits)}${stops(victims, group.length === 1 ? 'it' : 'them')}`,
+    summary: `${named(members)} ${group.length === 1 ? 'waits' : 'wait'} in ${places(roots)} for ${partner(waits)}${limit(waits)}${stops(victims, roots)}`,
     roots,
     victims,
-    evidence: group.flatMap(({ thread, waits: { evidence } }) => [
-      ...evidenceOf(thread, evidence),
-      ...heldGilEvidence(thread),
-      ...sampledEvidence(thread),
-    ]),
-    next: `ask why ${peers.length === 0 ? 'the other end' : short(peers)} ${peers.length > 1 ? 'do' : 'does'} not answer; give the call in ${roots[0]?.function} a timeout`,
+    evidence: members.flatMap(waitEvidence),
+    next: `${question(waits)}; give the call in ${roots[0]?.function} a timeout`,
   });
 }
 
-/** A supervisor waits for child processes all its life; a request that does so hangs. With a lock it is a lock-wait. */
-function isOutside(graph: WaitGraph, { lwp, request }: JudgedThread, { kind }: Wait): boolean {
-  if (kind === 'io') return true;
-  return kind === 'child' && request !== undefined && victimsOf(graph, [lwp]).length === 0;
-}
-
-function isStuck(thread: JudgedThread, { timeoutSeconds, limited }: Wait): boolean {
-  const { role, moved, python } = thread;
-  if (role !== 'application' || python.length === 0 || moved === true || isUninterruptible(thread)) return false;
-  return limited !== true || (timeoutSeconds ?? 0) >= patienceSeconds;
+function question(waits: readonly Wait[]): string {
+  if (waits.every(({ kind }) => kind === 'child')) {
+    const pids = distinct(waits.map(({ pid }) => pid));
+    return `look at what ${pids.length === 0 ? 'the child process' : `child process ${short(pids)}`} does`;
+  }
+  const peers = distinct(waits.map(({ peer }) => peer));
+  return `ask why ${peers.length === 0 ? 'the other end' : short(peers)} ${peers.length > 1 ? 'do' : 'does'} not answer`;
 }
 
 function partner(waits: readonly Wait[]): string {
@@ -75,7 +86,7 @@ function partner(waits: readonly Wait[]): string {
   const fds = distinct(waits.map(({ fd }) => fd));
   const peers = distinct(waits.map(({ peer }) => peer));
   const pids = distinct(waits.map(({ pid }) => pid));
-  const children = pids.length === 0 ? '' : ` of child process ${short(pids)}`;
+  const children = pids.length === 0 ? '' : ` of child ${pids.length === 1 ? 'process' : 'processes'} ${short(pids)}`;
   const through = fds.length === 0 ? '' : ` on ${fds.length === 1 ? 'descriptor' : 'descriptors'} ${short(fds)}`;
   const to = peers.length === 0 ? '' : `, ${peers.length === 1 ? 'peer' : 'peers'} ${short(peers)}`;
   return `${calls.length === 0 ? 'input or output' : enumerate(calls)}${children}${through}${to}`;

@@ -1,4 +1,5 @@
-import { victimsOf, weakest } from '../wait-graph.ts';
+import { weakest } from '../confidence.ts';
+import { victimsOf } from '../wait-graph.ts';
 import { busyThreads } from './busy.ts';
 import { alikeThreads, enumerate, finding, named, places, type Rule, rootOf, stops } from './rule.ts';
 
@@ -14,12 +15,12 @@ export const busyLoop: Rule = graph =>
       graph,
       running.map(({ lwp }) => lwp),
     );
-    const known = running.every(({ native, running: name }) => native.length > 0 || name !== undefined);
+    const isKnown = running.every(({ native }) => native.length > 0);
     const confidence = weakest(group.map(each => each.confidence));
-    const [runs, was, whom] = group.length === 1 ? ['runs', 'was', 'it'] : ['run', 'were', 'them'];
+    const [runs, was] = group.length === 1 ? ['runs', 'was'] : ['run', 'were'];
     return finding('busy-loop', {
-      confidence: confidence === 'proven' && !known ? 'likely' : confidence,
-      summary: `${named(running)} ${confidence === 'suspected' ? `${was} running` : `${runs} without end`} in ${places(roots)}${stops(victims, whom)}`,
+      confidence: confidence === 'proven' && !isKnown ? 'likely' : confidence,
+      summary: `${named(running)} ${confidence === 'suspected' ? `${was} running` : `${runs} without end`} in ${places(roots)}${stops(victims, roots)}`,
       roots,
       victims,
       evidence: group.flatMap(({ evidence }) => evidence),

@@ -1,6 +1,6 @@
+import { weakest } from '../confidence.ts';
 import type { Finding } from '../finding.ts';
-import type { WaitGraph } from '../wait-graph.ts';
-import { victimsOf, weakest } from '../wait-graph.ts';
+import { victimsOf, type WaitGraph } from '../wait-graph.ts';
 import { type BusyThread, busyThreads } from './busy.ts';
 import { alikeThreads, enumerate, finding, named, places, type Rule, rootOf, stops } from './rule.ts';
 
@@ -26,11 +26,10 @@ function fromGroup(graph: WaitGraph, group: readonly CallingThread[]): Finding {
     running.map(({ lwp }) => lwp),
   );
   const native = enumerate([...new Set(group.map(each => each.native))]);
-  const one = group.length === 1;
   const by = running.some(({ python }) => python.length > 0) ? `, called by ${places(roots)}` : '';
   return finding('busy-native', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
-    summary: `${named(running)} ${one ? 'computes' : 'compute'} in ${native}${by}${stops(victims, one ? 'it' : 'them')}`,
+    summary: `${named(running)} ${group.length === 1 ? 'computes' : 'compute'} in ${native}${by}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: group.flatMap(({ evidence }) => evidence),
@@ -39,10 +38,9 @@ function fromGroup(graph: WaitGraph, group: readonly CallingThread[]): Finding {
 }
 
 /** One call or many short ones look alike, unless another thread stood still waiting for the GIL, which many would give. */
-function confidenceOf({ edges, threads }: WaitGraph, { thread, confidence }: BusyThread): BusyThread['confidence'] {
+function confidenceOf({ edgesInto, threads }: WaitGraph, { thread, confidence }: BusyThread): BusyThread['confidence'] {
   if (confidence !== 'proven') return confidence;
-  const starved = [...edges.values()].some(
-    ({ from, to, kind }) => kind === 'gil' && to === thread.lwp && threads.get(from)?.moved === false,
-  );
-  return starved ? 'proven' : 'likely';
+  const into = edgesInto.get(thread.lwp) ?? [];
+  const isStarving = into.some(({ from, kind }) => kind === 'gil' && threads.get(from)?.moved === false);
+  return isStarving ? 'proven' : 'likely';
 }

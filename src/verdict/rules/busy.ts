@@ -1,16 +1,10 @@
 import type { Evidence } from '../evidence.ts';
 import { formatAddress } from '../evidence.ts';
-import {
-  isCalledFunction,
-  isInputOutput,
-  isInterpreterModule,
-  isSystemModule,
-  plainName,
-  runningNative,
-} from '../native-names.ts';
+import { isInputOutput, isInterpreterModule, isSystemModule, runningNative } from '../native-names.ts';
 import type { Confidence, JudgedThread } from '../thread.ts';
-import type { WaitGraph } from '../wait-graph.ts';
+import { hurriedVictimsOf, type WaitGraph } from '../wait-graph.ts';
 import { evidenceOf, sampledEvidence } from './rule.ts';
+import { isUninterruptible } from './uninterruptible.ts';
 
 /** A thread that computes without end, as far as this can be told. */
 export interface BusyThread {
@@ -21,15 +15,20 @@ export interface BusyThread {
   readonly evidence: readonly Evidence[];
 }
 
-/** Threads that use the CPU all the time: by /proc's samples where they exist, else by the moment of the core alone. */
+/**
+ * Threads that use the CPU all the time: by /proc's samples where they exist, else by the moment of the core alone. In a
+ * process with Python one of C code counts where others need it.
+ */
 export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
   const all = [...graph.threads.values()];
   const hasPython = all.some(({ python }) => python.length > 0);
   return all.flatMap(thread => {
-    if (hasPython ? thread.python.length === 0 : thread.native.length === 0) return [];
     const confidence = busyness(thread, all);
     if (confidence === undefined) return [];
-    const native = hasPython ? nativeOf(thread) : (thread.native[0]?.function ?? 'native code');
+    const isOfC = thread.python.length === 0;
+    if (isOfC && (hasPython ? hurriedVictimsOf(graph, [thread.lwp]).length === 0 : thread.native.length === 0))
+      return [];
+    const native = isOfC ? (thread.native[0]?.function ?? 'native code') : nativeOf(thread);
     // Seen for a moment, on its way in or out of a system call.
     if (confidence === 'suspected' && native !== undefined && isInputOutput(native)) return [];
     return [{ thread, confidence, ...(native !== undefined && { native }), evidence: busyEvidence(thread) }];
@@ -38,7 +37,7 @@ export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
 
 function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidence | undefined {
   const { onCpu, states, cpuPercent: cpu = 0, wantedPercent = 0 } = thread;
-  if (states.at(-1) === 'stopped') return undefined;
+  if (states.at(-1) === 'stopped' || isUninterruptible(thread)) return undefined;
   if (!onCpu && thread.waits?.kind !== 'gil') return undefined;
   // The moment of the core alone: it may have been any other thread's, a moment later.
   if (states.length < 2) return onCpu ? 'suspected' : undefined;
@@ -56,21 +55,20 @@ function sharedCpu({ gilGroup }: JudgedThread, all: readonly JudgedThread[]): nu
     .reduce((sum, { cpuPercent = 0 }) => sum + cpuPercent, 0);
 }
 
-function nativeOf({ native, pythonVersion, running, runningModule, onCpu, gil }: JudgedThread): string | undefined {
+function nativeOf({ native, pythonVersion, runningModule, onCpu, gil }: JudgedThread): string | undefined {
   // It waits for its turn to run byte code; the C function that it came from is over.
   if (gil === 'waits') return undefined;
   if (native.length > 0) return runningNative(native, pythonVersion);
-  if (running !== undefined && isCalledFunction(running)) return plainName(running);
   const isForeign =
     runningModule !== undefined && !isInterpreterModule(runningModule) && !isSystemModule(runningModule);
-  return onCpu && isForeign ? (running ?? `code of ${runningModule}`) : undefined;
+  return onCpu && isForeign ? `code of ${runningModule}` : undefined;
 }
 
 /** Function, file and line as far as they are known, and the module. */
-function whereOf({ native: [frame], pc, running, runningModule }: JudgedThread): string {
+function whereOf({ native: [frame], pc, runningModule }: JudgedThread): string {
   const { file, line } = frame?.pc === pc ? frame : {};
   const place = file === undefined || line === undefined ? undefined : `(${file}:${line})`;
-  const called = [running, place].filter(Boolean).join(' ');
+  const called = [frame?.function, place].filter(Boolean).join(' ');
   if (runningModule === undefined) return called;
   return called === '' ? runningModule : `${called} of ${runningModule}`;
 }

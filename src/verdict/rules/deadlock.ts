@@ -1,8 +1,9 @@
+import { weakest } from '../confidence.ts';
 import { formatAddress } from '../evidence.ts';
 import type { Finding, Root } from '../finding.ts';
-import { cyclesOf, victimsOf, type WaitEdge, type WaitGraph, weakest } from '../wait-graph.ts';
+import { cyclesOf, victimsOf, type WaitEdge, type WaitGraph } from '../wait-graph.ts';
+import { isNotification } from '../wait-kinds.ts';
 import { enumerate, evidenceOf, finding, place, type Rule, rootOf, stops } from './rule.ts';
-import { isNotification } from './wait-notify.ts';
 
 /** Threads that wait for each other in a circle: one finding per circle, its members are the roots. */
 export const deadlock: Rule = graph =>
@@ -24,7 +25,7 @@ function fromCycle(graph: WaitGraph, cycle: readonly WaitEdge[]): Finding {
   );
   return finding('deadlock', {
     confidence: weakest(cycle.map(({ confidence }) => confidence)),
-    summary: `${summaryOf(cycle, roots)}${stops(victims, 'them')}`,
+    summary: `${summaryOf(cycle, roots)}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: cycle.flatMap(edge => edgeEvidence(graph, edge)),

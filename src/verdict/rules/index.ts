@@ -15,24 +15,32 @@ import { uninterruptible } from './uninterruptible.ts';
 import { unreadable } from './unreadable.ts';
 import { waitNotify } from './wait-notify.ts';
 
-const rules: readonly Rule[] = [
+/**
+ * One rule a class, the most severe first: what never ends by itself comes before what might. A pool that stands comes
+ * behind the former, which are its cause, and before the latter, for it says why a wait that looks harmless stops a service.
+ */
+const rules = {
   deadlock,
-  orphanedLock,
-  busyLoop,
-  busyNative,
+  'busy-loop': busyLoop,
+  'busy-native': busyNative,
+  'orphaned-lock': orphanedLock,
   uninterruptible,
   stopped,
-  poolExhausted,
-  blockingIo,
-  waitNotify,
-  lockWait,
+  'pool-exhausted': poolExhausted,
+  'blocking-io': blockingIo,
+  'wait-notify': waitNotify,
+  'lock-wait': lockWait,
   sleep,
   unreadable,
-];
+} as const satisfies Record<FindingClass, Rule>;
+
+const severity = Object.keys(rules);
 
 /** Every rule's findings, most severe first. */
 export function findAll(graph: WaitGraph): readonly Finding[] {
-  const found = rules.flatMap(rule => rule(graph)).map(finding => withImports(graph, finding));
+  const found = Object.values(rules)
+    .flatMap(rule => rule(graph))
+    .map(finding => withImports(graph, finding));
   const telling = isStoppedProcess(graph) ? found.filter(({ class: kind }) => timeless.has(kind)) : found;
   return telling.toSorted(bySeverity);
 }
@@ -47,25 +55,6 @@ const timeless: ReadonlySet<FindingClass> = new Set<FindingClass>([
   'orphaned-lock',
   'unreadable',
 ]);
-
-/**
- * What never ends by itself comes before what might. A pool that stands comes behind the former, which are its cause,
- * and before the latter, for it says why a wait that looks harmless stops a service.
- */
-const severity: readonly FindingClass[] = [
-  'deadlock',
-  'busy-loop',
-  'busy-native',
-  'orphaned-lock',
-  'uninterruptible',
-  'stopped',
-  'pool-exhausted',
-  'blocking-io',
-  'wait-notify',
-  'lock-wait',
-  'sleep',
-  'unreadable',
-];
 
 /** A mere suspicion after all else; then by class, by number of victims, by thread. */
 function bySeverity(a: Finding, b: Finding): number {

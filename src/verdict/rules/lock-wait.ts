@@ -1,102 +1,141 @@
+import { weakest } from '../confidence.ts';
 import { formatAddress } from '../evidence.ts';
 import type { Finding } from '../finding.ts';
-import type { JudgedThread, WaitKind } from '../thread.ts';
-import { victimsOf, type WaitGraph, weakest } from '../wait-graph.ts';
+import type { Confidence, JudgedThread, WaitKind } from '../thread.ts';
+import { hurriedVictimsOf, victimsOf, type WaitGraph } from '../wait-graph.ts';
+import { isLock } from '../wait-kinds.ts';
 import {
-  enumerate,
+  alike,
   evidenceOf,
   finding,
-  patienceSeconds,
+  isPassing,
+  named,
   place,
+  places,
   type Rule,
   rootOf,
-  sampledEvidence,
   stops,
-  threads,
+  toldThreads,
+  waitEvidence,
 } from './rule.ts';
 import { isUninterruptible } from './uninterruptible.ts';
 
 /** Threads stuck behind a lock whose owner memory does not name, or whose owner waits for something that may never come. */
-export const lockWait: Rule = graph => [...behindIdleOwner(graph), ...behindUnknownOwner(graph)];
+export const lockWait: Rule = graph => [...behindWaitingOwner(graph), ...behindUnknownOwner(graph)];
 
-const locks: ReadonlySet<WaitKind> = new Set<WaitKind>([
-  'python-lock',
-  'python-rlock',
-  'import-lock',
-  'mp-lock',
-  'pthread-mutex',
-]);
-
-/** Waits that have no rule of their own. */
+/** Waits that have no rule of their own while the thread holds a lock. */
 const openEnds: ReadonlySet<WaitKind> = new Set<WaitKind>(['child', 'unknown']);
 
-function behindIdleOwner(graph: WaitGraph): readonly Finding[] {
-  const owners = new Set([...graph.edges.values()].filter(({ kind }) => locks.has(kind)).map(({ to }) => to));
-  return [...owners].flatMap(lwp => {
+/** Whether others that have work to do want a lock, or the GIL, of a thread. */
+export function holdsWantedLock(graph: WaitGraph, lwp: number): boolean {
+  const into = graph.edgesInto.get(lwp) ?? [];
+  return into.some(({ kind }) => isLock(kind) || kind === 'gil') && hurriedVictimsOf(graph, [lwp]).length > 0;
+}
+
+function behindWaitingOwner(graph: WaitGraph): readonly Finding[] {
+  return [...graph.edgesInto.keys()].flatMap(lwp => {
     const owner = graph.threads.get(lwp);
-    if (owner?.waits === undefined || graph.edges.has(lwp) || !openEnds.has(owner.waits.kind) || isPassing(owner))
-      return [];
-    if (isUninterruptible(owner)) return [];
-    const root = rootOf(owner);
-    const victims = victimsOf(graph, [lwp]);
-    // Workers of a server take turns to accept.
-    if (victims.every(each => graph.threads.get(each)?.role === 'idle')) return [];
-    const into = [...graph.edges.values()].filter(({ to }) => to === lwp);
-    return [
-      finding('lock-wait', {
-        confidence: weakest(['likely', ...into.map(({ confidence }) => confidence)]),
-        summary: `thread ${lwp} waits in ${place(root)} (${owner.waits.kind}) while it holds a lock${stops(victims)}`,
-        roots: [root],
-        victims,
-        evidence: [
-          ...into.flatMap(({ from }) => waitEvidence(graph.threads.get(from))),
-          ...evidenceOf(
-            owner,
-            owner.holds.flatMap(({ evidence }) => evidence),
-          ),
-          ...waitEvidence(owner),
-        ],
-        next: `do not wait in ${root.function} while others need the lock that it holds`,
-      }),
-    ];
+    if (owner?.waits === undefined || graph.edges.has(lwp) || !openEnds.has(owner.waits.kind)) return [];
+    if (isPassing(owner) || isUninterruptible(owner) || !holdsWantedLock(graph, lwp)) return [];
+    return [fromOwner(graph, owner, owner.waits.kind)];
   });
+}
+
+function fromOwner(graph: WaitGraph, owner: JudgedThread, kind: WaitKind): Finding {
+  const root = rootOf(owner);
+  const victims = victimsOf(graph, [owner.lwp]);
+  const into = graph.edgesInto.get(owner.lwp) ?? [];
+  const lock = into.some(edge => isLock(edge.kind)) ? 'a lock' : 'the GIL';
+  return finding('lock-wait', {
+    confidence: weakest(['likely', ...into.map(({ confidence }) => confidence)]),
+    summary: `thread ${owner.lwp} waits in ${place(root)} (${kind}) while it holds ${lock}${stops(victims, [root])}`,
+    roots: [root],
+    victims,
+    evidence: [
+      ...into.slice(0, toldThreads).flatMap(({ from }) => waitEvidence(graph.threads.get(from))),
+      ...evidenceOf(
+        owner,
+        owner.holds.flatMap(({ evidence }) => evidence),
+      ),
+      ...waitEvidence(owner),
+    ],
+    next: `do not wait in ${root.function} while others need ${lock === 'a lock' ? 'the lock that it holds' : 'the GIL, which its call of C keeps'}`,
+  });
+}
+
+interface Waiter {
+  readonly thread: JudgedThread;
+  readonly kind: WaitKind;
+  readonly address: string;
+  readonly isElsewhere: boolean;
+  readonly confidence: Confidence;
 }
 
 function behindUnknownOwner(graph: WaitGraph): readonly Finding[] {
-  const byLock = new Map<string, JudgedThread[]>();
-  for (const thread of graph.threads.values()) {
-    const { waits, lwp } = thread;
-    if (waits?.address === undefined || !locks.has(waits.kind) || graph.edges.has(lwp) || isPassing(thread)) continue;
-    if (waits.orphan !== undefined || thread.role === 'idle') continue;
-    const key = formatAddress(waits.address);
-    byLock.set(key, [...(byLock.get(key) ?? []), thread]);
-  }
-  return [...byLock].map(([address, waiters]) => {
-    const roots = waiters.map(rootOf);
-    const victims = victimsOf(
-      graph,
-      waiters.map(({ lwp }) => lwp),
-    );
-    const kind = waiters[0]?.waits?.kind ?? 'unknown';
-    const isElsewhere = waiters[0]?.waits?.heldElsewhere === true;
-    return finding('lock-wait', {
-      confidence: waiters.every(({ moved }) => moved === false) ? 'likely' : 'suspected',
-      summary: `${threads(waiters.length)} ${waiters.length === 1 ? 'waits' : 'wait'} for ${kind} ${address} in ${enumerate([...new Set(roots.map(place))])}; ${isElsewhere ? 'another process holds it' : 'memory does not say who holds it'}${stops(victims, 'them')}`,
-      roots,
-      victims,
-      evidence: waiters.flatMap(waitEvidence),
-      next: isElsewhere
-        ? 'look at the processes that share this lock, also for one that ended while it held it'
-        : 'look for who takes this lock with a bare acquire(); `with lock:` would name the holder',
-    });
+  const waiters = [...graph.threads.values()].flatMap(thread => ownerless(graph, thread));
+  return alike(waiters, ({ address }) => address).map(group => fromWaiters(graph, group));
+}
+
+function ownerless(graph: WaitGraph, thread: JudgedThread): readonly Waiter[] {
+  const { lwp, waits, role, moved } = thread;
+  if (waits?.address === undefined || graph.edges.has(lwp) || isPassing(thread)) return [];
+  if (waits.orphan !== undefined || role === 'idle') return [];
+  if (!isLock(waits.kind) && !isNeededInC(graph, thread)) return [];
+  const isKnown = isLock(waits.kind) && moved === false;
+  return [
+    {
+      thread,
+      kind: waits.kind,
+      address: formatAddress(waits.address),
+      isElsewhere: waits.heldElsewhere === true,
+      confidence: isKnown ? weakest(['likely', waits.confidence]) : 'suspected',
+    },
+  ];
+}
+
+/** A request, or whom others need, stood still on a futex of which nothing is known but that C code waits there. */
+function isNeededInC(graph: WaitGraph, { lwp, waits, moved, request }: JudgedThread): boolean {
+  if (waits?.kind !== 'unknown' || waits.syscall !== 'futex' || moved !== false) return false;
+  if (holdsWantedLock(graph, lwp)) return false;
+  return request !== undefined || hurriedVictimsOf(graph, [lwp]).length > 0;
+}
+
+function fromWaiters(graph: WaitGraph, group: readonly Waiter[]): Finding {
+  const waiters = group.map(({ thread }) => thread);
+  const roots = waiters.map(rootOf);
+  const victims = victimsOf(
+    graph,
+    waiters.map(({ lwp }) => lwp),
+  );
+  const [first] = group;
+  if (first === undefined) throw new RangeError('a group has at least one thread');
+  const { kind, address, isElsewhere } = first;
+  const what = kind === 'unknown' ? 'a futex of C code,' : kind;
+  return finding('lock-wait', {
+    confidence: weakest(group.map(({ confidence }) => confidence)),
+    summary: `${named(waiters)} ${group.length === 1 ? 'waits' : 'wait'} for ${what} ${address} in ${places(roots)}; ${ownerOf(first)}${stops(victims, roots)}`,
+    roots,
+    victims,
+    evidence: waiters.slice(0, toldThreads).flatMap(waitEvidence),
+    next: isElsewhere
+      ? 'look at the processes that share this lock, also for one that ended while it held it'
+      : advice(kind),
   });
 }
 
-/** It moves on by itself, or did so while it was watched. */
-export function isPassing({ waits, moved }: JudgedThread): boolean {
-  return moved === true || (waits?.limited === true && (waits.timeoutSeconds ?? 0) < patienceSeconds);
+function ownerOf({ kind, isElsewhere }: Waiter): string {
+  if (isElsewhere) return 'another process holds it';
+  return `memory does not say who ${kind === 'unknown' ? 'has to wake it' : 'holds it'}`;
 }
 
-function waitEvidence(thread: JudgedThread | undefined): Finding['evidence'] {
-  return thread?.waits === undefined ? [] : [...evidenceOf(thread, thread.waits.evidence), ...sampledEvidence(thread)];
+function advice(kind: WaitKind): string {
+  switch (kind) {
+    case 'unknown':
+    case 'pthread-mutex':
+      return 'look at the C code that waits: runbook analyze with the debug files of its modules (--modules DIR)';
+    case 'mp-lock':
+      return 'look for the process that took this lock, also for one that ended while it held it';
+    default:
+      return 'look for who takes this lock with a bare acquire(); `with lock:` would name the holder';
+  }
 }

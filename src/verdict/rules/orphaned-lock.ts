@@ -1,9 +1,9 @@
+import { weakest } from '../confidence.ts';
 import { formatAddress } from '../evidence.ts';
 import type { Finding } from '../finding.ts';
 import type { JudgedThread, Orphan, Wait } from '../thread.ts';
-import { victimsOf, type WaitGraph, weakest } from '../wait-graph.ts';
-import { isPassing } from './lock-wait.ts';
-import { alike, evidenceOf, finding, named, place, places, type Rule, rootOf, stops } from './rule.ts';
+import { victimsOf, type WaitGraph } from '../wait-graph.ts';
+import { alike, evidenceOf, finding, isPassing, named, place, places, type Rule, rootOf, stops } from './rule.ts';
 
 /** Threads that wait for a lock whose owner does not exist: one finding per lock, those that wait are the roots. */
 export const orphanedLock: Rule = graph => {
@@ -33,10 +33,9 @@ function fromLock(graph: WaitGraph, group: readonly Orphaned[]): Finding {
   if (first === undefined) throw new RangeError('a group has at least one thread');
   const { waits, orphan } = first;
   const lock = `${waits.kind} ${formatAddress(waits.address ?? 0n)}`;
-  const one = group.length === 1;
   return finding('orphaned-lock', {
     confidence: weakest(group.flatMap(each => [each.waits.confidence, each.orphan.confidence])),
-    summary: `${named(waiting)} ${one ? 'waits' : 'wait'} in ${places(roots)} for ${lock}, which nobody can release: ${fate(orphan)}${stops(victims, one ? 'it' : 'them')}`,
+    summary: `${named(waiting)} ${group.length === 1 ? 'waits' : 'wait'} in ${places(roots)} for ${lock}, which nobody can release: ${fate(orphan)}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: [...group.flatMap(({ thread, waits: { evidence } }) => evidenceOf(thread, evidence)), ...orphan.evidence],

@@ -8,11 +8,12 @@ import {
   enumerate,
   evidenceOf,
   finding,
-  patienceSeconds,
+  isPassing,
   place,
   type Rule,
   rootOf,
   sampledEvidence,
+  toldThreads,
 } from './rule.ts';
 
 /**
@@ -54,9 +55,8 @@ function endOf({ edges }: WaitGraph, lwp: number): number | undefined {
 }
 
 /** It waits, was not seen to go on, and nothing says that it will soon. */
-function isStuck({ waits, moved }: JudgedThread): boolean {
-  if (waits === undefined || moved === true) return false;
-  return waits.limited !== true || (waits.timeoutSeconds ?? 0) >= patienceSeconds;
+function isStuck(thread: JudgedThread): boolean {
+  return thread.waits !== undefined && !isPassing(thread);
 }
 
 /** It asks for the GIL again and again, and never gets it: workers that take turns use the CPU. */
@@ -92,7 +92,7 @@ function fromPool(
       graph,
       roots.map(({ lwp }) => lwp),
     ),
-    evidence: [...pool.evidence, ...workers.slice(0, shownWorkers).flatMap(workerEvidence)],
+    evidence: [...pool.evidence, ...workers.slice(0, toldThreads).flatMap(workerEvidence)],
     next: `free its workers: see what ${enumerate([...new Set(roots.map(({ function: name }) => name))])} waits for, and give that wait a limit; more workers would only be stuck a little later`,
   });
 }
@@ -120,9 +120,6 @@ function confidenceOf({ edges }: WaitGraph, { size, waiting = 0 }: Pool, workers
   const isWanted = waiting > 0 || workers.every(({ request }) => request !== undefined);
   return size !== undefined && isWanted && stood ? 'proven' : 'likely';
 }
-
-/** Whose evidence is told. */
-const shownWorkers = 16;
 
 function workerEvidence(thread: JudgedThread): readonly Evidence[] {
   const { waits } = thread;

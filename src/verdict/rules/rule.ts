@@ -1,14 +1,26 @@
 import type { Evidence } from '../evidence.ts';
 import { type Finding, type FindingClass, type Root, signatureOf } from '../finding.ts';
 import { applicationFrame } from '../origin.ts';
-import type { Confidence, JudgedThread } from '../thread.ts';
+import type { Confidence, JudgedThread, Wait } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
 
 /** Finds one class of cause. Pure; rules do not see each other's findings, so their conditions exclude each other. */
 export type Rule = (graph: WaitGraph) => readonly Finding[];
 
+/** A thread that waits, and how sure it is that its wait is a cause. */
+export interface WaitingThread {
+  readonly thread: JudgedThread;
+  readonly waits: Wait;
+  readonly confidence: Confidence;
+}
+
 /** A wait or sleep that ends within this many seconds is a program's own care, not a hang. */
 export const patienceSeconds = 30;
+
+/** Whether a thread moved on while it was watched, or will soon: a limit of unknown length is taken for a short one. */
+export function isPassing({ waits, moved }: JudgedThread): boolean {
+  return moved === true || (waits?.limited === true && (waits.timeoutSeconds ?? 0) < patienceSeconds);
+}
 
 export function finding(kind: FindingClass, rest: Omit<Finding, 'class' | 'signature'>): Finding {
   return { class: kind, ...rest, signature: signatureOf(kind, rest.roots) };
@@ -22,14 +34,14 @@ export function rootOf(thread: JudgedThread): Root {
   const native = thread.native.find(({ function: name }) => name !== undefined) ?? thread.native[0];
   return {
     lwp,
-    function: native?.function ?? thread.running ?? thread.wchan ?? '(unknown)',
+    function: native?.function ?? thread.wchan ?? '(unknown)',
     file:
       native?.file ?? native?.module ?? thread.runningModule ?? (thread.wchan === undefined ? '(unknown)' : 'kernel'),
     line: native?.line ?? 0,
   };
 }
 
-/** What stands in the same functions of the same files is one cause: groups of that, in order. */
+/** What is of one kind is one cause: groups of that, in order. */
 export function alike<T>(items: readonly T[], kindOf: (item: T) => string): readonly (readonly T[])[] {
   const groups = new Map<string, T[]>();
   for (const item of items) {
@@ -41,7 +53,10 @@ export function alike<T>(items: readonly T[], kindOf: (item: T) => string): read
   return [...groups.values()];
 }
 
-/** As `alike` for threads: those of which less is known stand apart, so as not to weaken what is known of the others. */
+/**
+ * Threads that stand in the same function of the same file are one cause; those of which less is known stand apart, so as
+ * not to weaken what is known of the others.
+ */
 export function alikeThreads<T extends { readonly thread: JudgedThread; readonly confidence: Confidence }>(
   items: readonly T[],
 ): readonly (readonly T[])[] {
@@ -72,13 +87,12 @@ export function place({ function: name, file, line }: Omit<Root, 'lwp'>): string
 }
 
 /** `; 3 threads wait for it`, or nothing. */
-export function stops(victims: readonly number[], whom = 'it'): string {
-  return victims.length === 0
-    ? ''
-    : `; ${threads(victims.length)} ${victims.length === 1 ? 'waits' : 'wait'} for ${whom}`;
+export function stops(victims: readonly number[], roots: readonly Root[]): string {
+  if (victims.length === 0) return '';
+  return `; ${threads(victims.length)} ${victims.length === 1 ? 'waits' : 'wait'} for ${roots.length === 1 ? 'it' : 'them'}`;
 }
 
-export function threads(count: number): string {
+function threads(count: number): string {
   return `${count} ${count === 1 ? 'thread' : 'threads'}`;
 }
 
@@ -87,13 +101,22 @@ export function enumerate(items: readonly (string | number)[]): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 }
 
-/** Each entry once, with the thread it was read of. */
+/** Threads whose evidence is told, of those that wait for one thing. */
+export const toldThreads = 16;
+
+/** The entries, each with the thread it was read of. */
 export function evidenceOf(thread: JudgedThread, entries: readonly Evidence[]): readonly Evidence[] {
   return entries.map(entry => ({ ...entry, text: `thread ${thread.lwp}: ${entry.text}` }));
 }
 
+/** That a thread waits, for what, and that it stands there; nothing of one that does not wait. */
+export function waitEvidence(thread: JudgedThread | undefined): readonly Evidence[] {
+  if (thread?.waits === undefined) return [];
+  return [...evidenceOf(thread, thread.waits.evidence), ...heldGilEvidence(thread), ...sampledEvidence(thread)];
+}
+
 /** That a thread which blocks has not given the GIL up; nothing of others. */
-export function heldGilEvidence(thread: JudgedThread): readonly Evidence[] {
+function heldGilEvidence(thread: JudgedThread): readonly Evidence[] {
   return thread.gil === 'holds' ? evidenceOf(thread, thread.gilEvidence ?? [{ text: 'holds the GIL' }]) : [];
 }
 

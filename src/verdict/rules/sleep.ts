@@ -1,18 +1,18 @@
+import { strongest, weakest } from '../confidence.ts';
 import type { Finding } from '../finding.ts';
 import type { Confidence, JudgedThread, Wait } from '../thread.ts';
-import { hurriedVictimsOf, victimsOf, type WaitGraph, weakest } from '../wait-graph.ts';
+import { hurriedVictimsOf, victimsOf, type WaitGraph } from '../wait-graph.ts';
 import {
   alikeThreads,
-  evidenceOf,
   finding,
-  heldGilEvidence,
   named,
   patienceSeconds,
   places,
   type Rule,
   rootOf,
-  sampledEvidence,
   stops,
+  type WaitingThread,
+  waitEvidence,
 } from './rule.ts';
 
 /** Threads of the service that sleep long; sooner where somebody waits for them. Those of one function are one finding. */
@@ -21,44 +21,43 @@ export const sleep: Rule = graph =>
     fromGroup(graph, group),
   );
 
-interface Sleeping {
-  readonly thread: JudgedThread;
-  readonly waits: Wait;
-  readonly confidence: Confidence;
-}
-
-function sleeping(graph: WaitGraph, thread: JudgedThread): readonly Sleeping[] {
+function sleeping(graph: WaitGraph, thread: JudgedThread): readonly WaitingThread[] {
   const { waits, role } = thread;
-  if (waits?.kind !== 'sleep' || role !== 'application') return [];
-  const isAwaited = hurriedVictimsOf(graph, [thread.lwp]).length > 0 || thread.request !== undefined;
-  if (!isLong(thread, waits, isAwaited)) return [];
+  if (waits?.kind !== 'sleep') return [];
+  const need = needOf(graph, thread);
+  if ((role !== 'application' && need === undefined) || !isLong(thread, waits, need !== undefined)) return [];
   // Nobody waits for it, as far as is known: it may well sleep on purpose.
-  const confidence = !isAwaited ? 'suspected' : waits.timeoutSeconds === undefined ? 'likely' : 'proven';
-  return [{ thread, waits, confidence }];
+  const wanted = need ?? 'suspected';
+  return [{ thread, waits, confidence: waits.timeoutSeconds === undefined ? weakest(['likely', wanted]) : wanted }];
 }
 
-function fromGroup(graph: WaitGraph, group: readonly Sleeping[]): Finding {
-  const roots = group.map(({ thread }) => rootOf(thread));
+/** How sure it is that somebody with work to do waits for a thread; undefined: nobody does. */
+function needOf(graph: WaitGraph, { lwp, request }: JudgedThread): Confidence | undefined {
+  if (request !== undefined) return 'proven';
+  const hurried = new Set(hurriedVictimsOf(graph, [lwp]));
+  if (hurried.size === 0) return undefined;
+  const into = graph.edgesInto.get(lwp) ?? [];
+  return strongest(into.filter(({ from }) => hurried.has(from)).map(({ confidence }) => confidence));
+}
+
+function fromGroup(graph: WaitGraph, group: readonly WaitingThread[]): Finding {
+  const members = group.map(({ thread }) => thread);
+  const roots = members.map(rootOf);
   const victims = victimsOf(
     graph,
     roots.map(({ lwp }) => lwp),
   );
-  const one = group.length === 1;
   return finding('sleep', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
-    summary: `${named(group.map(({ thread }) => thread))} ${one ? 'sleeps' : 'sleep'}${lengthOf(group)} in ${places(roots)}${stops(victims, one ? 'it' : 'them')}`,
+    summary: `${named(members)} ${group.length === 1 ? 'sleeps' : 'sleep'}${lengthOf(group)} in ${places(roots)}${stops(victims, roots)}`,
     roots,
     victims,
-    evidence: group.flatMap(({ thread, waits: { evidence } }) => [
-      ...evidenceOf(thread, evidence),
-      ...heldGilEvidence(thread),
-      ...sampledEvidence(thread),
-    ]),
-    next: `do not sleep in ${roots[0]?.function}${victims.length === 0 ? '' : ` while others wait for ${group.some(({ thread }) => thread.gil === 'holds') ? 'the GIL, which its call of C keeps' : 'what it holds'}`}`,
+    evidence: members.flatMap(waitEvidence),
+    next: `do not sleep in ${roots[0]?.function}${victims.length === 0 ? '' : ` while others wait for ${members.some(({ gil }) => gil === 'holds') ? 'the GIL, which its call of C keeps' : 'what it holds'}`}`,
   });
 }
 
-function lengthOf(group: readonly Sleeping[]): string {
+function lengthOf(group: readonly WaitingThread[]): string {
   const lengths = group.flatMap(({ waits: { timeoutSeconds } }) =>
     timeoutSeconds === undefined ? [] : [timeoutSeconds],
   );

@@ -1,7 +1,8 @@
+import { weakest } from '../confidence.ts';
 import type { Evidence } from '../evidence.ts';
 import type { Finding } from '../finding.ts';
 import type { Confidence, JudgedThread } from '../thread.ts';
-import { victimsOf, type WaitGraph, weakest } from '../wait-graph.ts';
+import { victimsOf, type WaitGraph } from '../wait-graph.ts';
 import {
   alikeThreads,
   enumerate,
@@ -41,7 +42,7 @@ function fromGroup(graph: WaitGraph, group: readonly Asleep[]): Finding {
   const where = enumerate([...new Set(asleep.map(callOf))].filter(Boolean));
   return finding('uninterruptible', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
-    summary: `${named(asleep)} ${one ? 'is' : 'are'} in uninterruptible sleep in the kernel${where === '' ? '' : `: ${where}`}${asleep.some(hasStack) ? `, called from ${places(roots)}` : ''}${stops(victims, one ? 'it' : 'them')}`,
+    summary: `${named(asleep)} ${one ? 'is' : 'are'} in uninterruptible sleep in the kernel${where === '' ? '' : `: ${where}`}${asleep.some(hasStack) ? `, called from ${places(roots)}` : ''}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: asleep.flatMap(thread => [

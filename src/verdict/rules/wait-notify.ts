@@ -1,17 +1,20 @@
+import { weakest } from '../confidence.ts';
 import type { Finding } from '../finding.ts';
-import type { Confidence, JudgedThread, WaitKind } from '../thread.ts';
-import { cyclesOf, victimsOf, type WaitGraph, weakest } from '../wait-graph.ts';
+import type { Confidence, JudgedThread } from '../thread.ts';
+import { cyclesOf, victimsOf, type WaitGraph } from '../wait-graph.ts';
+import { isLock, isNotification } from '../wait-kinds.ts';
 import {
   alike,
   evidenceOf,
   finding,
+  isPassing,
   named,
-  patienceSeconds,
   places,
   type Rule,
   rootOf,
-  sampledEvidence,
   stops,
+  toldThreads,
+  waitEvidence,
 } from './rule.ts';
 
 /**
@@ -24,21 +27,6 @@ export const waitNotify: Rule = graph => {
   return left === undefined ? needed(graph) : [fromNobody(graph, left)];
 };
 
-/** Waits that another thread ends without having to give something back that it holds. */
-const notifications: ReadonlySet<WaitKind> = new Set<WaitKind>(['condition', 'event', 'semaphore', 'queue', 'join']);
-
-export function isNotification(kind: WaitKind): boolean {
-  return notifications.has(kind);
-}
-
-const locks: ReadonlySet<WaitKind> = new Set<WaitKind>([
-  'python-lock',
-  'python-rlock',
-  'import-lock',
-  'mp-lock',
-  'pthread-mutex',
-]);
-
 /**
  * The ends of all chains of waits, where every thread of the process sleeps without a limit until another thread of the
  * process acts. Undefined where one can go on, where something outside can wake one, and where a lock is the cause.
@@ -46,16 +34,36 @@ const locks: ReadonlySet<WaitKind> = new Set<WaitKind>([
 function nobodyLeft(graph: WaitGraph): readonly JudgedThread[] | undefined {
   const all = [...graph.threads.values()];
   if (!all.every(isAsleep) || cyclesOf(graph).length > 0) return undefined;
+  // A service that sleeps until a signal comes does so as well.
+  if ((handledSignals(graph) ?? []).length > 0) return undefined;
   const ends = all.filter(({ lwp, python }) => python.length > 0 && !graph.edges.has(lwp));
-  const isOpen = ends.length > 0 && ends.every(({ waits }) => waits !== undefined && notifications.has(waits.kind));
+  const isOpen = ends.length > 0 && ends.every(({ waits }) => waits !== undefined && isNotification(waits.kind));
   return isOpen ? ends : undefined;
+}
+
+/** Signals that only the program itself can have a handler for; undefined where /proc was not asked. */
+function handledSignals({ process }: WaitGraph): readonly number[] | undefined {
+  return process?.caughtSignals?.filter(signal => !othersSignals.has(signal));
+}
+
+/** SIGINT is caught by every Python, faults by faulthandler, 32 and 33 by glibc (nptl, SIGCANCEL and SIGSETXID). */
+const othersSignals: ReadonlySet<number> = new Set([2, 4, 6, 7, 8, 11, 32, 33]);
+
+function othersText({ threads }: WaitGraph): string {
+  return `each of the ${threads.size} threads of the process waits until another one acts`;
+}
+
+function handlerText(graph: WaitGraph): string {
+  return handledSignals(graph) === undefined
+    ? 'only a signal handler could act, and a core alone does not say whether there is one'
+    : 'only a signal handler could act, and there is none (SigCgt)';
 }
 
 function isAsleep({ waits, python, role }: JudgedThread): boolean {
   if (waits === undefined || waits.limited === true || waits.shared === true) return false;
   // A thread of C code, such as a worker of a numeric library: only another thread wakes it.
   if (python.length === 0) return role === 'runtime' && waits.syscall === 'futex';
-  return waits.confidence === 'proven' && (notifications.has(waits.kind) || locks.has(waits.kind));
+  return waits.confidence === 'proven' && (isNotification(waits.kind) || isLock(waits.kind));
 }
 
 function fromNobody(graph: WaitGraph, ends: readonly JudgedThread[]): Finding {
@@ -65,24 +73,17 @@ function fromNobody(graph: WaitGraph, ends: readonly JudgedThread[]): Finding {
   const isAlone = graph.threads.size === 1;
   const others = victims.flatMap(lwp => graph.threads.get(lwp) ?? []);
   return finding('wait-notify', {
-    confidence: 'proven',
-    summary: `${waitText(ends)}, and ${isAlone ? 'it is the only thread of the process' : 'no thread of the process is left that could act: all of them wait for each other without a limit'}${stops(victims, whom(ends))}`,
+    confidence: handledSignals(graph) === undefined ? 'suspected' : 'proven',
+    summary: `${waitText(ends)}, and ${isAlone ? 'it is the only thread of the process' : 'no thread of the process is left that could act: each of them waits for another one without a limit'}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: [
       ...[...ends, ...others].slice(0, toldThreads).flatMap(waitEvidence),
-      {
-        text: isAlone
-          ? 'the process has no other thread: only a signal handler could act'
-          : `all ${graph.threads.size} threads of the process wait for each other: only a signal handler could act`,
-      },
+      { text: `${isAlone ? 'the process has no other thread' : othersText(graph)}: ${handlerText(graph)}` },
     ],
     next: nextFor(ends),
   });
 }
-
-/** Whose evidence is told. */
-const toldThreads = 16;
 
 /** Threads that stand in a wait while others need them; those that wait for one object are one finding. */
 function needed(graph: WaitGraph): readonly Finding[] {
@@ -97,11 +98,11 @@ function needed(graph: WaitGraph): readonly Finding[] {
   return groups.map(group => fromNeeded(graph, group));
 }
 
-function isStuck({ edges }: WaitGraph, { lwp, waits, moved }: JudgedThread): boolean {
-  if (waits === undefined || !notifications.has(waits.kind) || edges.has(lwp) || moved === true) return false;
+function isStuck({ edges }: WaitGraph, thread: JudgedThread): boolean {
+  const { lwp, waits } = thread;
+  if (waits === undefined || !isNotification(waits.kind) || edges.has(lwp) || isPassing(thread)) return false;
   // A limit that was waited out, and a notification on its way, end it.
-  if (waits.confidence === 'suspected') return false;
-  return waits.limited !== true || (waits.timeoutSeconds ?? 0) >= patienceSeconds;
+  return waits.confidence !== 'suspected';
 }
 
 interface Need {
@@ -112,7 +113,7 @@ interface Need {
 
 /** Who needs a thread that waits: those that want a lock of it, a request, nobody. A thread that is only joined may idle. */
 function needOf(graph: WaitGraph, { lwp, waits, moved, request }: JudgedThread): Need | undefined {
-  const into = [...graph.edges.values()].filter(({ to, kind }) => to === lwp && locks.has(kind));
+  const into = (graph.edgesInto.get(lwp) ?? []).filter(({ kind }) => isLock(kind));
   if (into.length > 0)
     return { confidence: weakest(['likely', ...into.map(({ confidence }) => confidence)]), isLocked: true };
   // The thread that had to end is not there: the wait proves itself.
@@ -127,8 +128,8 @@ function needOf(graph: WaitGraph, { lwp, waits, moved, request }: JudgedThread):
 }
 
 /** Whether others want a lock that it holds. */
-function isWanted({ edges }: WaitGraph, lwp: number): boolean {
-  return [...edges.values()].some(({ to, kind }) => to === lwp && locks.has(kind));
+function isWanted({ edgesInto }: WaitGraph, lwp: number): boolean {
+  return edgesInto.get(lwp)?.some(({ kind }) => isLock(kind)) === true;
 }
 
 function fromNeeded(graph: WaitGraph, group: readonly ({ readonly thread: JudgedThread } & Need)[]): Finding {
@@ -139,10 +140,10 @@ function fromNeeded(graph: WaitGraph, group: readonly ({ readonly thread: Judged
     members.map(({ lwp }) => lwp),
   );
   const isLocked = group.some(need => need.isLocked);
-  const into = [...graph.edges.values()].filter(({ to }) => members.some(({ lwp }) => lwp === to));
+  const into = members.flatMap(({ lwp }) => graph.edgesInto.get(lwp) ?? []);
   return finding('wait-notify', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
-    summary: `${waitText(members)}${isLocked ? ' while it holds a lock' : ''}${stops(victims, whom(members))}`,
+    summary: `${waitText(members)}${isLocked ? ` while ${members.length === 1 ? 'it holds a lock' : 'they hold locks'}` : ''}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: [
@@ -154,9 +155,7 @@ function fromNeeded(graph: WaitGraph, group: readonly ({ readonly thread: Judged
           ...waitEvidence(member),
         ]),
     ],
-    next: isLocked
-      ? `do not wait in ${roots.map(({ function: name }) => name)[0]} while others need the lock that it holds`
-      : nextFor(members),
+    next: isLocked ? `do not wait in ${roots[0]?.function} while others need the lock that it holds` : nextFor(members),
   });
 }
 
@@ -165,11 +164,7 @@ function waitText(members: readonly JudgedThread[]): string {
   const kinds = [...new Set(members.map(({ waits }) => waits?.kind ?? 'unknown'))];
   const isAbsent = members.some(({ waits }) => waits?.ownerAbsent === true);
   const what = isAbsent ? ' for the end of a thread that does not exist' : '';
-  return `${named(members)} ${members.length === 1 ? 'waits' : 'wait'}${what} in ${places(members.map(rootOf))} (${kinds.join(', ')})`;
-}
-
-function whom(members: readonly JudgedThread[]): string {
-  return members.length === 1 ? 'it' : 'them';
+  return `${named(members)} ${members.length === 1 ? 'waits' : 'wait'} in ${places(members.map(rootOf))} (${kinds.join(', ')})${what}`;
 }
 
 /** By what the first of them waits for. */
@@ -182,12 +177,10 @@ function nextFor([first]: readonly JudgedThread[]): string {
     case 'queue':
       return 'look for who should put into or take from this queue, and whether it ended; let the call have a time limit';
     case 'join':
-      return 'do not join a thread that another process had: start threads after the fork';
+      return first.waits.ownerAbsent === true
+        ? 'do not join a thread that another process had: start threads after the fork'
+        : 'look for why the thread that is joined does not end; let the join have a time limit';
     default:
       return 'look for who should notify this condition, and whether it ended; let the wait have a time limit';
   }
-}
-
-function waitEvidence(thread: JudgedThread | undefined): Finding['evidence'] {
-  return thread?.waits === undefined ? [] : [...evidenceOf(thread, thread.waits.evidence), ...sampledEvidence(thread)];
 }

@@ -40,7 +40,7 @@ describe('the first line', () => {
     const gaps = [{ what: 'Python frames of thread 7', why: 'the memory there is empty' }];
     const { summary } = reportOf([{ ...severalDrafts[3]!, syscall: call('accept4', 3n) }], { gaps });
     expect(summary).toBe(
-      'No cause was found, but of 1 of 1 threads the Python frames could not be read: take the core again.',
+      'No cause was found, but of 1 of 1 thread the Python frames could not be read: take the core again.',
     );
   });
 

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { PythonInterpreter } from '../../../src/python/process.ts';
 import { awaitedGils } from '../../../src/report/interpreter.ts';
-import { type JudgeInput, judge } from '../../../src/verdict/judge.ts';
+import { judge } from '../../../src/verdict/judge.ts';
+import type { JudgeInput } from '../../../src/verdict/judge-input.ts';
 import { reportOf } from '../report/make.ts';
 import { alwaysRunning, call, frame, futex, inputOf, type ThreadDraft } from './make.ts';
 

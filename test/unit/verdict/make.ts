@@ -2,7 +2,7 @@ import type { CoreThread } from '../../../src/corefile/core.ts';
 import type { ProcessEvidence, ThreadEvidence } from '../../../src/host/evidence.ts';
 import type { NativeFrame, NativeThread } from '../../../src/native/stacks.ts';
 import type { HeldLock, PythonFrame, PythonProcess, PythonThread, PythonWait } from '../../../src/python/process.ts';
-import type { JudgeInput } from '../../../src/verdict/judge.ts';
+import type { JudgeInput } from '../../../src/verdict/judge-input.ts';
 
 /** Values as the rooms below make them, with what a test does not care for filled in. */
 
@@ -55,9 +55,9 @@ export interface ThreadDraft {
 /** All inputs of a verdict; a thread's PyThreadState is at its LWP × 0x100, its pthread_t is its LWP × 0x10000. */
 export function inputOf(
   drafts: readonly ThreadDraft[],
-  rest: Partial<JudgeInput> & { version?: string } = {},
+  rest: Partial<JudgeInput> & { version?: string; caughtSignals?: readonly number[] } = {},
 ): JudgeInput {
-  const { version = '3.11.2', ...input } = rest;
+  const { version = '3.11.2', caughtSignals, ...input } = rest;
   return {
     core: {
       process: { pid: drafts[0]?.lwp ?? 1, name: 'python3', args: 'python3 shop.py' },
@@ -70,7 +70,9 @@ export function inputOf(
     },
     ...(drafts.some(({ frames }) => frames) && { python: pythonOf(drafts, version) }),
     ...(drafts.some(({ native }) => native) && { native: drafts.flatMap(nativeThread) }),
-    ...(drafts.some(({ proc }) => proc) && { evidence: evidenceOf(drafts) }),
+    ...((caughtSignals || drafts.some(({ proc }) => proc)) && {
+      evidence: { ...evidenceOf(drafts), ...(caughtSignals && { caughtSignals }) },
+    }),
     ...input,
   };
 }

@@ -88,6 +88,13 @@ describe('deadlock', () => {
     ]);
   });
 
+  test('who waits for a cycle of one waits for it, not for them', () => {
+    const alone = waiter(11, 'cache.py:17 load', 0xan, { holds: [{ address: 0xan }, { address: 0xbn }] });
+    expect(found([alone, waiter(12, 'cache.py:30 show', 0xbn)])[0]?.summary).toBe(
+      'thread 11 waits in load (cache.py:17) for a lock that it holds itself; 1 thread waits for it',
+    );
+  });
+
   test('a reentrant lock names its owner by thread id', () => {
     const drafts = [
       waiter(11, 'bank.py:16 transfer', 0xbn, {

@@ -19,7 +19,9 @@ const waiting = (
 const parked: ThreadDraft = { lwp: 10, frames: [frame('a.py:99 main')], syscall: call('pause') };
 const request = { method: 'GET', path: '/orders' };
 
-const found = (drafts: readonly ThreadDraft[]) => judge(inputOf(drafts)).findings;
+/** SIGINT is caught by every Python. */
+const found = (drafts: readonly ThreadDraft[], caughtSignals: readonly number[] = [2]) =>
+  judge(inputOf(drafts, { caughtSignals })).findings;
 
 describe('nobody is left who could act', () => {
   const worker = waiting(11, 'a.py:3 work', 'queue');
@@ -29,7 +31,7 @@ describe('nobody is left who could act', () => {
   });
 
   test('every thread waits for another: the ends of all chains are the roots', () => {
-    const { findings, threads } = judge(inputOf([main, worker]));
+    const { findings, threads } = judge(inputOf([main, worker], { caughtSignals: [2, 32, 33] }));
     expect(findings).toMatchObject([
       { class: 'wait-notify', confidence: 'proven', roots: [{ lwp: 11, function: 'work', line: 3 }], victims: [10] },
     ]);
@@ -52,6 +54,14 @@ describe('nobody is left who could act', () => {
   ])('a thread that %s could act', (_, other) => {
     const { findings } = judge(inputOf([worker, other]));
     expect(findings.filter(({ class: kind }) => kind === 'wait-notify')).toEqual([]);
+  });
+
+  test('a signal handler could: a service that sleeps until SIGTERM comes is no finding', () => {
+    expect(found([main, worker], [2, 15])).toEqual([]);
+  });
+
+  test('whether there is a signal handler is not known of a core alone', () => {
+    expect(judge(inputOf([main, worker])).findings).toMatchObject([{ class: 'wait-notify', confidence: 'suspected' }]);
   });
 
   test('a thread of C code that sleeps until it is given work could not', () => {

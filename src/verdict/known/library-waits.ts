@@ -1,5 +1,5 @@
-import { baseName, shortName } from './origin.ts';
-import type { JudgedFrame, WaitKind } from './thread.ts';
+import { baseName, shortName } from '../origin.ts';
+import type { JudgedFrame, WaitKind } from '../thread.ts';
 
 /**
  * Functions of the standard library that wait, as `file:co_name`, innermost first; the longest match wins. Names alone,

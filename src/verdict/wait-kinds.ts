@@ -1,0 +1,21 @@
+import type { WaitKind } from './thread.ts';
+
+const locks: ReadonlySet<WaitKind> = new Set<WaitKind>([
+  'python-lock',
+  'python-rlock',
+  'import-lock',
+  'mp-lock',
+  'pthread-mutex',
+]);
+
+const notifications: ReadonlySet<WaitKind> = new Set<WaitKind>(['condition', 'event', 'semaphore', 'queue', 'join']);
+
+/** Whether a wait ends when somebody gives back what he holds; the GIL, which is asked for again and again, is no lock here. */
+export function isLock(kind: WaitKind): boolean {
+  return locks.has(kind);
+}
+
+/** Whether a wait ends when another thread does its work, without having to give back something that it holds. */
+export function isNotification(kind: WaitKind): boolean {
+  return notifications.has(kind);
+}
