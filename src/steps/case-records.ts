@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { CorelessSubject, Subject } from '../analyze.ts';
-import { type CaseFolder, openCase } from '../case/case-folder.ts';
+import type { CaseFolder } from '../case/case-folder.ts';
 import { openSourceStore } from '../case/source-store.ts';
 import { HangarError } from '../errors.ts';
 import type { ProcessEvidence } from '../host/evidence.ts';
@@ -128,13 +128,8 @@ export const records = {
 
 /**
  * All that a case holds of its incident, for the analysis; without a core its evidence has to do.
- * @throws HangarError `NO_SUCH_CASE`, `NO_CORE_IN_CASE` when it has neither
+ * @throws HangarError `NO_CORE_IN_CASE` when it has neither
  */
-export async function subjectOfCase(state: string, idOrPath: string): Promise<Subject | CorelessSubject> {
-  return subjectOf(await openCase(state, idOrPath), state);
-}
-
-/** As `subjectOfCase`, of a case that is open. */
 export async function subjectOf(folder: CaseFolder, state: string): Promise<Subject | CorelessSubject> {
   const found = await folder.readRecord(records.found, foundSchema);
   const capture = await folder.readRecord(records.capture, captureSchema);
@@ -188,6 +183,12 @@ function noCoreInCase(folder: CaseFolder): HangarError {
     fix: `take one: runbook capture --host ${folder.host}`,
     failure: 'step',
   });
+}
+
+/** Keeps the report of a case that has none yet: a later analysis by hand leaves the run's own alone. */
+export async function keepFirstReport(folder: CaseFolder, report: Report): Promise<void> {
+  if ((await folder.readRecord(records.report, reportSchema)) === undefined)
+    await folder.writeRecord(records.report, report);
 }
 
 /** The report of a case with what happened after it was made; undefined: the case was not analysed. */

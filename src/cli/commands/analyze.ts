@@ -4,6 +4,7 @@ import { type AnalysisOptions, analyze, type CorelessSubject, type Subject } fro
 import { indexElfFiles, joinIndexes } from '../../corefile/index-files.ts';
 import { HangarError } from '../../errors.ts';
 import { renderReport } from '../../report/render.ts';
+import type { Report } from '../../report/schema.ts';
 import { directorySources } from '../../steps/source-lookup.ts';
 import { storedModules } from '../../steps/stored-modules.ts';
 import type { GlobalOptions, Io } from '../io.ts';
@@ -35,7 +36,7 @@ export const analyzeCommand: CommandSpec = {
     const named = String(command.processedArgs[0]);
     const asked = command.opts<AnalyzeOptions>();
     for (const dir of [...asked.modules, ...(asked.sources === undefined ? [] : [asked.sources])]) mustBeDirectory(dir);
-    const subject = await subjectOf(named, options, io, asked);
+    const { subject, keep } = await subjectOf(named, options, io, asked);
     const progress = await showProgress(options, io);
     try {
       const report = await analyze(
@@ -43,6 +44,8 @@ export const analyzeCommand: CommandSpec = {
         analysisOptions(asked, options, io, text => progress.line(`analyze: ${text}`)),
       );
       progress.end();
+      // What was asked for by hand alone, and may hold secrets, is shown and not kept.
+      if (!asked.locals && !asked.showQuery) await keep(report);
       printResult(renderReport(report, reportFormat(options)), options, io);
       return 0;
     } finally {
@@ -55,18 +58,27 @@ function collect(value: string, previous: readonly string[]): readonly string[] 
   return [...previous, value];
 }
 
-async function subjectOf(
-  named: string,
-  options: GlobalOptions,
-  io: Io,
-  asked: AnalyzeOptions,
-): Promise<Subject | CorelessSubject> {
+interface AskedSubject {
+  readonly subject: Subject | CorelessSubject;
+  /** Keeps the report with the case, where it is one that has none. */
+  readonly keep: (report: Report) => Promise<void>;
+}
+
+async function subjectOf(named: string, options: GlobalOptions, io: Io, asked: AnalyzeOptions): Promise<AskedSubject> {
   const path = resolve(io.cwd, named);
   const sources = asked.sources === undefined ? {} : { sources: directorySources(resolve(io.cwd, asked.sources)) };
   if (existsSync(path) && !statSync(path).isDirectory())
-    return { core: path, case: basename(path), host: { name: 'unknown' }, ...sources };
-  const { subjectOfCase } = await import('../../steps/case-records.ts');
-  return { ...(await subjectOfCase(options.state, existsSync(path) ? path : named)), ...sources };
+    return {
+      subject: { core: path, case: basename(path), host: { name: 'unknown' }, ...sources },
+      keep: () => Promise.resolve(),
+    };
+  const { keepFirstReport, subjectOf: subjectOfFolder } = await import('../../steps/case-records.ts');
+  const { openCase } = await import('../../case/case-folder.ts');
+  const folder = await openCase(options.state, existsSync(path) ? path : named);
+  return {
+    subject: { ...(await subjectOfFolder(folder, options.state)), ...sources },
+    keep: report => keepFirstReport(folder, report),
+  };
 }
 
 function analysisOptions(
