@@ -80,9 +80,11 @@ function offsetOf({ segments }: CoreFile, address: bigint): number | undefined {
   return holds && Number(holds.fileOffset + address - holds.address);
 }
 
-/** Each read once, in the order of the file. */
+/** Each read once, those of nothing left out, in the order of the file. */
 function distinct(ranges: readonly Range[]): readonly Range[] {
-  const byKey = new Map(ranges.map(range => [`${range.offset} ${range.bytes}`, range]));
+  const byKey = new Map(
+    ranges.filter(({ bytes }) => bytes > 0).map(range => [`${range.offset} ${range.bytes}`, range]),
+  );
   return [...byKey.values()].toSorted((a, b) => a.offset - b.offset || a.bytes - b.bytes);
 }
 
