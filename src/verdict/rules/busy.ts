@@ -44,7 +44,7 @@ function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidenc
   const always = states.every(state => state === 'running');
   // How much of a core it got, of all that it wanted, is a matter of what else the host does.
   if (always && onCpu && (cpu >= 80 || wantedPercent >= 90)) return 'proven';
-  if (cpu >= 80 || (onCpu && (wantedPercent >= 80 || (always && cpu >= 10)))) return 'likely';
+  if (cpu >= 80 || wantedPercent >= 80 || (onCpu && always && cpu >= 10)) return 'likely';
   // Several that compete for one GIL share one core.
   return cpu >= 20 && sharedCpu(thread, all) >= 80 ? 'likely' : undefined;
 }

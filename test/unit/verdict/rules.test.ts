@@ -159,6 +159,12 @@ describe('busy-loop', () => {
     ).toEqual([]);
   });
 
+  test('one that wanted a core all the time is busy on a crowded host too, at a moment when it waits for the GIL', () => {
+    const crowded = { states: ['running', 'running', 'sleeping'], cpuPercent: 12, wantedPercent: 91 } as const;
+    const looping = { ...starving(11), frames: [frame('shop.py:9 count_orders')], proc: crowded };
+    expect(brief([looping, starving(12)])).toMatchObject([{ kind: 'busy-loop', confidence: 'likely' }]);
+  });
+
   test('two that share the GIL are both busy', () => {
     const half = { states: ['running', 'sleeping', 'running'], cpuPercent: 48, switchesWhileSampled: 90 } as const;
     const drafts = [
