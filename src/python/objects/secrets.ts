@@ -20,7 +20,7 @@ const queryNames = /querystring|requesturi$|rawuri$/;
 
 /**
  * A text without the secrets that can be told by their form: passwords of URLs, query strings, `name=value` with a secret
- * name, values of Authorization headers, private keys. Masks too much rather than too little.
+ * name, values of Authorization headers, private keys, card numbers. Masks too much rather than too little.
  * @param cut whether the text goes on where it ends here
  */
 export function maskText(text: string, cut: boolean): string {
@@ -34,10 +34,21 @@ export function maskText(text: string, cut: boolean): string {
       .replaceAll(/((?:^|[\s'"(])(?:\w+:\/)?\/[^\s?'"]*\?)[^\s'"]+/g, `$1${masked}`)
       .replaceAll(/\b(bearer|basic|digest|negotiate)\s+[^\s'"]{4,}/gi, `$1 ${masked}`)
       .replaceAll(/\beyJ[\w-]{8,}(?:\.[\w-]*)*/g, masked)
+      .replaceAll(/\b\d(?:[ -]?\d){12,18}\b/g, number => (isCardNumber(number) ? masked : number))
       .split('\n')
       .map(line => cutAfterName(cutAfterName(line, assigned), option))
       .join('\n')
   );
+}
+
+/** Whether the check digit of a payment card fits (ISO/IEC 7812-1, annex B). */
+function isCardNumber(text: string): boolean {
+  const digits = [...text.replaceAll(/\D/g, '')].map(Number).toReversed();
+  const sum = digits.reduce((total, digit, index) => {
+    const counted = index % 2 === 0 ? digit : 2 * digit;
+    return total + (counted > 9 ? counted - 9 : counted);
+  }, 0);
+  return sum % 10 === 0;
 }
 
 /** JSON, forms, headers, settings. */

@@ -77,9 +77,17 @@ function question(waits: readonly Wait[]): string {
     const pids = distinct(waits.map(({ pid }) => pid));
     return `look at what ${pids.length === 0 ? 'the child process' : `child process ${short(pids)}`} does`;
   }
+  const calls = distinct(waits.map(({ syscall }) => syscall));
+  if (calls.length > 0 && calls.every(call => locksFiles.has(call)))
+    return 'see who holds the lock of that file (lslocks)';
   const peers = distinct(waits.map(({ peer }) => peer));
+  if (calls.length > 0 && calls.every(call => writes.has(call)))
+    return `see why ${peers.length === 0 ? 'the other end' : short(peers)} ${peers.length > 1 ? 'do' : 'does'} not read what is written`;
   return `ask why ${peers.length === 0 ? 'the other end' : short(peers)} ${peers.length > 1 ? 'do' : 'does'} not answer`;
 }
+
+const locksFiles: ReadonlySet<string> = new Set(['flock', 'fcntl']);
+const writes: ReadonlySet<string> = new Set(['write', 'writev', 'pwrite64', 'sendto', 'sendmsg', 'sendfile']);
 
 function partner(waits: readonly Wait[]): string {
   const calls = distinct(waits.map(({ syscall }) => syscall));

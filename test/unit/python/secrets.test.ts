@@ -55,6 +55,7 @@ test.each([
 describe('a text is shown without', () => {
   test.each([
     ['the password of a URL', 'postgres://ann:s3/cr@t@db/shop', 'postgres://ann:***@db/shop'],
+    ['a card number', "pay '4111 1111 1111 1111' for 4111111111111112", "pay '***' for 4111111111111112"],
     ['the password of a host', 'ann:s3cret@db.example', 'ann:***@db.example'],
     ['a query string', 'GET /pay?card=4111 HTTP/1.1', 'GET /pay?*** HTTP/1.1'],
     ['the value of a header', 'authorization: Bearer abc.def', 'authorization:***'],

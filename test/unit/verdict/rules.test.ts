@@ -256,6 +256,14 @@ describe('blocking-io', () => {
     expect(finding?.summary).toContain('10.0.0.9:5432');
   });
 
+  test.each([
+    ['recvfrom', /ask why .* does not answer/],
+    ['write', /see why .* does not read what is written/],
+    ['flock', /lslocks/],
+  ] as const)('what to do about a %s fits it', (name, advice) => {
+    expect(found([{ ...reader, syscall: call(name, 5n, 0x100n, 4096n), proc: standsStill }])[0]?.next).toMatch(advice);
+  });
+
   test('from the core alone it is suspected', () => {
     expect(brief([reader])).toMatchObject([{ kind: 'blocking-io', confidence: 'suspected' }]);
   });
