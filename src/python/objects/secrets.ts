@@ -43,7 +43,7 @@ export function maskText(text: string, cut: boolean): string {
 
 /** Whether the check digit of a payment card fits (ISO/IEC 7812-1, annex B). */
 function isCardNumber(text: string): boolean {
-  const digits = [...text.replaceAll(/\D/g, '')].map(Number).toReversed();
+  const digits = text.replaceAll(/\D/g, '').split('').map(Number).toReversed();
   const sum = digits.reduce((total, digit, index) => {
     const counted = index % 2 === 0 ? digit : 2 * digit;
     return total + (counted > 9 ? counted - 9 : counted);
