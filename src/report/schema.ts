@@ -99,6 +99,7 @@ const threadSchema = z.looseObject({
       ]),
       address: address.optional(),
       owner: lwp.optional(),
+      pid: z.int().optional().describe('of the child process that it waits for'),
       module: z.string().optional().describe('whose import it waits for'),
       confidence,
       peer: z.string().optional(),

@@ -27,7 +27,16 @@ function noCause(threads: readonly ReportThread[], gaps: Report['gaps'], tasks: 
   const circle = waitForEachOther(tasks);
   if (circle !== undefined) return `No thread hangs, but ${circle}.`;
   const idle = threads.filter(({ role }) => role === 'idle').length;
-  return `Nothing hangs: ${counted(threads.length)}, ${idle} of them idle, and no cause found.`;
+  return `Nothing hangs: ${counted(threads.length)}, ${idle} of them idle, and no cause found${childOf(threads)}.`;
+}
+
+/** A parent is as good as its children: whether one of them hangs is not in its own memory. */
+function childOf(threads: readonly ReportThread[]): string {
+  const waiting = threads.find(({ waits }) => waits?.kind === 'child');
+  if (waiting === undefined) return '';
+  const { lwp, waits } = waiting;
+  const child = waits?.pid === undefined ? 'a child process' : `child process ${waits.pid}`;
+  return `; thread ${lwp} waits for ${child}: if that one hangs, look at it`;
 }
 
 function counted(threads: number): string {

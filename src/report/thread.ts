@@ -72,11 +72,13 @@ function sourceAround({ file, line }: JudgedFrame, sources: SourceLookup): Repor
 }
 
 function reportWait(waits: NonNullable<JudgedThread['waits']>): NonNullable<ReportThread['waits']> {
-  const { kind, address, owner, module, confidence, peer, fd, syscall, timeoutSeconds, socketTimeoutSeconds } = waits;
+  const { kind, address, owner, pid, module, confidence, peer, fd, syscall, timeoutSeconds, socketTimeoutSeconds } =
+    waits;
   return {
     kind,
     ...(address !== undefined && { address: formatAddress(address) }),
     ...(owner !== undefined && { owner }),
+    ...(pid !== undefined && { pid }),
     ...(module !== undefined && { module }),
     confidence,
     ...(peer !== undefined && { peer }),

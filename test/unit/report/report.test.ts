@@ -36,6 +36,14 @@ describe('the first line', () => {
     expect(firstLine(renderReport(idle, 'text'))).toMatch(/^Nothing hangs: 1 thread, 1 of them idle/);
   });
 
+  test('leads on to the child process that a thread waits for', () => {
+    const { summary, threads } = reportOf([{ ...severalDrafts[3]!, syscall: call('wait4', 14009n) }]);
+    expect(threads[0]?.waits).toMatchObject({ kind: 'child', pid: 14009 });
+    expect(summary).toMatch(
+      /^Nothing hangs: .*; thread \d+ waits for child process 14009: if that one hangs, look at it\.$/,
+    );
+  });
+
   test('never says that nothing hangs where the frames of a thread could not be read', () => {
     const gaps = [{ what: 'Python frames of thread 7', why: 'the memory there is empty' }];
     const { summary } = reportOf([{ ...severalDrafts[3]!, syscall: call('accept4', 3n) }], { gaps });
