@@ -183,7 +183,7 @@ test('of several hosts only those that failed are taken up again, and what they 
   await fresh();
   const first = await controller.run('flaky', '--host', 'all', '--format', 'json');
   const { run, hosts } = parse(first.stdout);
-  expect([first.code, hosts.map(({ status }) => status)]).toEqual([3, ['succeeded', 'failed']]);
+  expect([first.code, hosts.map(({ status }) => status)], first.stderr).toEqual([3, ['succeeded', 'failed']]);
   await host.run('touch /srv/shared/mended');
   const second = await controller.run('resume', run, '--failed', '--format', 'json');
   expect(second.code, second.stderr).toBe(0);
