@@ -116,7 +116,8 @@ export interface LostPythonThread {
 }
 
 /** `mp-lock`: a lock or semaphore of multiprocessing, which several processes share. */
-export type LockKind = 'python-lock' | 'python-rlock' | 'import-lock' | 'mp-lock';
+export const lockKinds = ['python-lock', 'python-rlock', 'import-lock', 'mp-lock'] as const;
+export type LockKind = (typeof lockKinds)[number];
 
 /** What another thread, or process, has to do before the wait ends: notify, set, release, put or take, end. */
 export type NotificationKind = 'condition' | 'event' | 'semaphore' | 'queue' | 'join' | 'child';

@@ -1,9 +1,9 @@
 import type { CoreThread } from '../corefile/core.ts';
 import { formatAddress } from '../corefile/memory.ts';
-import { HangarError, messageOf } from '../errors.ts';
 import { FrameReader } from './frames/frames.ts';
 import { LocalsReader } from './frames/locals.ts';
 import { placeOnStacks } from './frames/stack-positions.ts';
+import { gapOf } from './gap.ts';
 import { readGil } from './gil.ts';
 import { settleImports } from './locks/import-lock.ts';
 import { heldLocks, waitedLock } from './locks/locks.ts';
@@ -230,7 +230,5 @@ function guarded<T>(gaps: Gap[], what: string, read: () => T): T | undefined {
 }
 
 function note(gaps: Gap[], what: string, stopped: unknown): void {
-  if (stopped === undefined) return;
-  if (!(stopped instanceof HangarError)) throw stopped;
-  gaps.push({ what, why: messageOf(stopped), fix: stopped.fix });
+  if (stopped !== undefined) gaps.push(gapOf(what, stopped));
 }

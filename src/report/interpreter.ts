@@ -1,4 +1,5 @@
 import type { JudgedInterpreter } from '../verdict/gil.ts';
+import { enumerate } from '../verdict/rules/rule.ts';
 import type { Report } from './schema.ts';
 
 type ReportInterpreter = NonNullable<Report['interpreters']>[number];
@@ -43,8 +44,4 @@ function gilLine(interpreters: readonly ReportInterpreter[]): string {
         ? ', asked to drop it'
         : ', not asked to drop it';
   return `GIL of ${whose}: ${holder === undefined ? 'held by nobody' : `held by thread ${holder}`}, awaited by ${who}${asked}`;
-}
-
-function enumerate(items: readonly number[]): string {
-  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 }

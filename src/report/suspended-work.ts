@@ -12,7 +12,7 @@ const namedLimit = 3;
 /** The tasks and greenlets of each event loop; those that stand alike are one line. Running ones first, then the largest groups. */
 export function suspendedWork({ tasks = [] }: Report): readonly Block[] {
   if (tasks.length === 0) return [];
-  const loops = [...grouped(tasks, ({ kind, loop = '', lwp = 0 }) => `${kind} ${loop} ${lwp}`)];
+  const loops = [...Map.groupBy(tasks, ({ kind, loop = '', lwp = 0 }) => `${kind} ${loop} ${lwp}`).values()];
   const circle = waitForEachOther(tasks);
   const note: readonly Block[] = circle === undefined ? [] : [{ kind: 'paragraph', text: `${circle}.` }];
   return [{ kind: 'section', title: 'Suspended work', blocks: [...note, ...loops.flatMap(loopBlocks)] }];
@@ -40,7 +40,7 @@ export function waitForEachOther(tasks: readonly ReportTask[]): string | undefin
 }
 
 function loopBlocks(tasks: readonly ReportTask[]): readonly Block[] {
-  const groups = [...grouped(tasks, alike)].toSorted(
+  const groups = [...Map.groupBy(tasks, alike).values()].toSorted(
     (left, right) => rank(left) - rank(right) || right.length - left.length,
   );
   const items = groups.slice(0, lineLimit).map(groupLine);
@@ -125,15 +125,4 @@ function serving(tasks: readonly ReportTask[]): string {
 
 function rank([task]: readonly ReportTask[]): number {
   return task?.state === 'running' ? 0 : task?.state === 'ready' ? 2 : 1;
-}
-
-function grouped(tasks: readonly ReportTask[], key: (task: ReportTask) => string): Iterable<readonly ReportTask[]> {
-  const groups = new Map<string, ReportTask[]>();
-  for (const task of tasks) {
-    const name = key(task);
-    const group = groups.get(name);
-    if (group) group.push(task);
-    else groups.set(name, [task]);
-  }
-  return groups.values();
 }

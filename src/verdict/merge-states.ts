@@ -18,12 +18,8 @@ export interface MergedFrame extends PythonFrame {
 
 /** The threads by LWP. A state without a live thread belongs to none. */
 export function mergeStates(threads: readonly PythonThread[]): ReadonlyMap<number, MergedThread> {
-  const byLwp = new Map<number, PythonThread[]>();
-  for (const thread of threads) {
-    if (thread.lwp === undefined) continue;
-    byLwp.set(thread.lwp, [...(byLwp.get(thread.lwp) ?? []), thread]);
-  }
-  return new Map([...byLwp].map(([lwp, states]) => [lwp, merge(states)]));
+  const byLwp = Map.groupBy(threads, ({ lwp }) => lwp);
+  return new Map([...byLwp].flatMap(([lwp, states]) => (lwp === undefined ? [] : [[lwp, merge(states)] as const])));
 }
 
 /** @param states of one LWP, at least one */

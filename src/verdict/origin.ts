@@ -28,11 +28,4 @@ export function applicationFrame<F extends Pick<JudgedFrame, 'origin'>>(frames: 
   );
 }
 
-/** `co_name` of a `co_qualname`: what all versions have. */
-export function shortName(name: string): string {
-  return name.slice(name.lastIndexOf('.') + 1);
-}
-
-export function baseName(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
+export { baseName, libraryName, shortName } from '../python/frames/names.ts';

@@ -8,8 +8,9 @@ import type { Pool } from './wait-graph.ts';
 export function serverPools(threads: readonly JudgedThread[]): readonly Pool[] {
   const kinds = new Set(serverThreads.flatMap(({ pool }) => pool ?? []));
   return [...kinds].flatMap(kind => {
+    const names = new Set(serverThreads.flatMap(({ pool, functions }) => (pool === kind ? functions : [])));
     const workers = threads
-      .filter(thread => isWorker(thread, kind))
+      .filter(thread => isNamed(thread, names) || startsInStripped(thread, kind))
       .map(({ lwp, python }) => ({ lwp, busy: python.length > 0 }));
     if (workers.length < 2) return [];
     // One whose stack is not known may be a worker that idles.
@@ -19,10 +20,8 @@ export function serverPools(threads: readonly JudgedThread[]): readonly Pool[] {
   });
 }
 
-function isWorker(thread: JudgedThread, kind: ServerPool): boolean {
-  const names = new Set(serverThreads.flatMap(({ pool, functions }) => (pool === kind ? functions : [])));
-  const isNamed = thread.native.some(({ function: name }) => name !== undefined && names.has(plainName(name)));
-  return isNamed || startsInStripped(thread, kind);
+function isNamed({ native }: JudgedThread, names: ReadonlySet<string>): boolean {
+  return native.some(({ function: name }) => name !== undefined && names.has(plainName(name)));
 }
 
 /** Where the functions of the server's module have no names, a thread that starts in it is one of the server's own. */

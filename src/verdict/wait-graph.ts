@@ -37,27 +37,25 @@ export interface WaitEdge {
 export function waitGraph(threads: readonly JudgedThread[]): WaitGraph {
   const byLwp = new Map(threads.map(thread => [thread.lwp, thread]));
   const edges = new Map<number, WaitEdge>();
-  const edgesInto = new Map<number, WaitEdge[]>();
   for (const { lwp, waits } of threads) {
     if (waits?.owner === undefined || !byLwp.has(waits.owner)) continue;
-    const edge = {
+    edges.set(lwp, {
       from: lwp,
       to: waits.owner,
       kind: waits.kind,
       ...(waits.address !== undefined && { address: waits.address }),
       confidence: weakest([waits.confidence, waits.ownerConfidence ?? waits.confidence]),
-    };
-    edges.set(lwp, edge);
-    const others = edgesInto.get(edge.to);
-    if (others) others.push(edge);
-    else edgesInto.set(edge.to, [edge]);
+    });
   }
-  return { threads: byLwp, edges, edgesInto };
+  return { threads: byLwp, edges, edgesInto: Map.groupBy(edges.values(), ({ to }) => to) };
 }
 
-/** Threads that wait, directly or not, for any of `lwps`, without these; ascending. */
-export function victimsOf({ edgesInto }: WaitGraph, lwps: Iterable<number>): readonly number[] {
-  const roots = new Set(lwps);
+/** Whatever stands for a thread: itself, or a finding's root. */
+type OfThread = Pick<JudgedThread, 'lwp'>;
+
+/** Threads that wait, directly or not, for any of some, without these; ascending. */
+export function victimsOf({ edgesInto }: WaitGraph, waitedFor: readonly OfThread[]): readonly number[] {
+  const roots = new Set(waitedFor.map(({ lwp }) => lwp));
   const reached = new Set(roots);
   // A set goes on to what is added to it meanwhile.
   for (const lwp of reached) for (const { from } of edgesInto.get(lwp) ?? []) reached.add(from);
@@ -68,8 +66,8 @@ export function victimsOf({ edgesInto }: WaitGraph, lwps: Iterable<number>): rea
  * Those of the victims that have work to do: the service's own, and who wants to run Python. An idle thread that joins
  * others, as a main thread does, is in no hurry, nor are a server's own that take turns.
  */
-export function hurriedVictimsOf(graph: WaitGraph, lwps: Iterable<number>): readonly number[] {
-  return victimsOf(graph, lwps).filter(lwp => {
+export function hurriedVictimsOf(graph: WaitGraph, waitedFor: readonly OfThread[]): readonly number[] {
+  return victimsOf(graph, waitedFor).filter(lwp => {
     const victim = graph.threads.get(lwp);
     return victim?.role === 'application' || victim?.waits?.kind === 'gil';
   });

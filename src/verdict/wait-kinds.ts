@@ -1,12 +1,7 @@
+import { lockKinds } from '../python/process.ts';
 import type { WaitKind } from './thread.ts';
 
-const locks: ReadonlySet<WaitKind> = new Set<WaitKind>([
-  'python-lock',
-  'python-rlock',
-  'import-lock',
-  'mp-lock',
-  'pthread-mutex',
-]);
+const locks: ReadonlySet<WaitKind> = new Set<WaitKind>([...lockKinds, 'pthread-mutex']);
 
 const notifications: ReadonlySet<WaitKind> = new Set<WaitKind>(['condition', 'event', 'semaphore', 'queue', 'join']);
 

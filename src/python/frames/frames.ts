@@ -69,6 +69,16 @@ export class FrameReader {
     return { frames };
   }
 
+  /**
+   * One frame, whoever called it.
+   * @throws HangarError when it is damaged, or is the evaluator's own
+   */
+  frameAt(address: bigint): LiveFrame {
+    const { frame } = this.#read(address, this.#heap);
+    if (frame === undefined) throw new MalformedPythonError(`the frame ${formatAddress(address)} runs no code`);
+    return frame;
+  }
+
   code(address: bigint): Code {
     const known = this.#codes.get(address);
     if (known) return known;

@@ -1,8 +1,9 @@
 import type { LiveFrame } from '../frames/frames.ts';
+import { shortName } from '../frames/names.ts';
 import { localOf } from '../frames/slots.ts';
 import { membersOf } from '../loaded-modules.ts';
 import { enteredManagers } from '../locks/entered-managers.ts';
-import { basesOf, isDerived, slotAttribute } from '../objects/classes.ts';
+import { basesOf, isInstance, slotAttribute, wordsOf } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 
 /** What a suspended greenlet waits for. */
@@ -24,7 +25,7 @@ const waitedTypes: Readonly<Record<(typeof waitingModules)[number], readonly str
   _socket: ['SocketType'],
 };
 
-/** Words of an object that are looked at for its socket. */
+/** Slots of a frame's value stack that are looked at. */
 const wordLimit = 32;
 
 export class GreenletWaits {
@@ -70,7 +71,7 @@ export class GreenletWaits {
   #details(frames: readonly LiveFrame[]): readonly string[] {
     return frames.flatMap(frame => {
       const local = (name: string) => attempt(() => localOf(this.#heap, frame, name));
-      const last = frame.frame.function.split('.').at(-1);
+      const last = shortName(frame.frame.function);
       if (last === 'sleep') return seconds(attempt(() => this.#heap.number(local('seconds') ?? 0n)));
       if (!/\/_?(?:socket|ssl)\w*\.py$/.test(frame.frame.file)) return [];
       const own = local('self');
@@ -83,18 +84,13 @@ export class GreenletWaits {
   #descriptorOf(object: bigint): number | undefined {
     const heap = this.#heap;
     const { descriptor } = heap.layout.socket;
-    const isSocket = (each: bigint) =>
-      each !== 0n &&
-      each % 8n === 0n &&
-      (attempt(() => isDerived(heap, heap.typeAddress(each), this.#socket ?? 0n)) ?? false);
-    const words = attempt(() => heap.pointers(object + 16n, Math.min(heap.basicSize(object) / 8 - 2, wordLimit))) ?? [];
     const candidates = [
       object,
       attempt(() => slotAttribute(heap, object, '_sock')) ?? 0n,
       attempt(() => heap.attribute(object, '_sock')) ?? 0n,
-      ...words,
+      ...wordsOf(heap, object),
     ];
-    const socket = candidates.find(isSocket);
+    const socket = candidates.find(each => isInstance(heap, each, this.#socket ?? 0n));
     const number = socket === undefined ? -1 : heap.int(socket + BigInt(descriptor));
     return number < 0 ? undefined : number;
   }

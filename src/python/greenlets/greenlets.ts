@@ -2,6 +2,7 @@ import { HangarError, messageOf } from '../../errors.ts';
 import type { FrameReader, LiveFrame } from '../frames/frames.ts';
 import type { LocalsReader } from '../frames/locals.ts';
 import { localOf } from '../frames/slots.ts';
+import { gapOf } from '../gap.ts';
 import { buildOf } from '../layout.ts';
 import { membersOf } from '../loaded-modules.ts';
 import { enteredManagers } from '../locks/entered-managers.ts';
@@ -65,7 +66,7 @@ export function readGreenlets(question: GreenletQuestion): GreenletAnswer {
   try {
     return greenletsOf(question, module);
   } catch (error) {
-    return { tasks: [], gaps: [gapOf(error)] };
+    return { tasks: [], gaps: [gapOf(what, error)] };
   }
 }
 
@@ -76,7 +77,7 @@ function greenletsOf(question: GreenletQuestion, module: bigint): GreenletAnswer
   const waits = new GreenletWaits(heap, question.modules, derived);
   const reader = new AllGreenlets({ heap, frames, layout }, waits, question);
   const tasks = reader.read(search.found);
-  return { tasks, gaps: [...(search.stopped === undefined ? [] : [gapOf(search.stopped)]), ...reader.gaps()] };
+  return { tasks, gaps: [...(search.stopped === undefined ? [] : [gapOf(what, search.stopped)]), ...reader.gaps()] };
 }
 
 interface GreenletPackage {
@@ -254,11 +255,7 @@ class AllGreenlets {
   #families(greenlets: readonly GreenletObject[]): readonly Family[] {
     const known = new Map(greenlets.map(greenlet => [greenlet.address, greenlet]));
     const roots = new Map<bigint, bigint>();
-    const families = new Map<bigint, GreenletObject[]>();
-    for (const greenlet of greenlets) {
-      const root = rootOf(known, roots, greenlet.address);
-      families.set(root, [...(families.get(root) ?? []), greenlet]);
-    }
+    const families = Map.groupBy(greenlets, ({ address }) => rootOf(known, roots, address));
     return [...families].map(([root, members]) => ({ root, members }));
   }
 
@@ -374,9 +371,4 @@ class ThreadStacks {
     if (address === undefined) return undefined;
     return this.#stacks.find(({ start, end }) => start <= address && address < end)?.lwp;
   }
-}
-
-function gapOf(error: unknown): PythonProcess['gaps'][number] {
-  if (!(error instanceof HangarError)) throw error;
-  return { what, why: messageOf(error), fix: error.fix };
 }

@@ -1,7 +1,6 @@
-import { localOf } from '../frames/slots.ts';
 import { type BlockFrame, withBlocks } from '../frames/with-blocks.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
-import { managerAt } from './locks.ts';
+import { managerAt, waitedOn } from './locks.ts';
 
 /**
  * The objects whose `with` block some frames are in, with what a condition has given back while it waits left out: what
@@ -13,10 +12,8 @@ export function enteredManagers(heap: Heap, frames: readonly BlockFrame[], enter
   const entered = new Set<bigint>();
   const given = new Set<bigint>();
   for (const frame of frames) {
-    if (/(?:^|\.)wait$/.test(frame.frame.function)) {
-      const own = attempt(() => localOf(heap, frame, 'self'));
-      if (own !== undefined) given.add(own);
-    }
+    const own = attempt(() => waitedOn(heap, frame));
+    if (own !== undefined) given.add(own);
     for (const { slot } of attempt(() => withBlocks(heap, frame, enterAsync)) ?? []) {
       const manager = attempt(() => managerAt(heap, slot))?.address;
       if (manager !== undefined && !given.has(manager)) entered.add(manager);

@@ -1,9 +1,9 @@
-import type { CoreThread } from '../../corefile/core.ts';
 import { formatAddress } from '../../corefile/memory.ts';
 import type { FrameReader, LiveFrame } from '../frames/frames.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence, PythonThread, PythonWait } from '../process.ts';
 import { findSymbol, type PythonTarget } from '../target.ts';
+import { awaitedWord } from './locks.ts';
 
 /** Where the one import lock of the process (Python/import.c, up to 3.11) may keep itself and its owner: static variables. */
 interface Variables {
@@ -65,9 +65,8 @@ function mayImport({ layout: { minor } }: Heap, { frames: [innermost] }: PythonT
 
 /** Address of the word that a thread waits on without a limit, as PyThread_acquire_lock does. */
 function endlessWord({ core }: PythonTarget, lwp: number | undefined): bigint | undefined {
-  const call: CoreThread['syscall'] = core.threads.find(thread => thread.lwp === lwp)?.syscall;
-  const [word, operation = 0n, , limit] = call?.args ?? [];
-  return call?.name === 'futex' && [0n, 9n].includes(operation & 0x7fn) && limit === 0n ? word : undefined;
+  const thread = core.threads.find(each => each.lwp === lwp);
+  return thread?.syscall?.args[3] === 0n ? awaitedWord(thread) : undefined;
 }
 
 function findVariables(target: PythonTarget, heap: Heap): Variables {

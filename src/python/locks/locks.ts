@@ -3,7 +3,7 @@ import { formatAddress } from '../../corefile/memory.ts';
 import type { HangarError } from '../../errors.ts';
 import type { LiveFrame } from '../frames/frames.ts';
 import { localOf, type Slot, slotsOf } from '../frames/slots.ts';
-import { withBlocks } from '../frames/with-blocks.ts';
+import { type BlockFrame, withBlocks } from '../frames/with-blocks.ts';
 import { attempt, type BoundMethod, type Heap } from '../objects/heap.ts';
 import type { Evidence, HeldLock, PythonWait } from '../process.ts';
 import { stackedManagers } from './exit-stack.ts';
@@ -187,9 +187,14 @@ function ownership(heap: Heap, lock: LockObject, threadId: bigint): readonly Evi
   return taken && [taken];
 }
 
-/** Lib/threading.py, `Condition.wait`: gives the condition's lock back until it is notified. */
+/** What a frame's `wait` is called on: a condition (Lib/threading.py, asyncio/locks.py) gives its lock back meanwhile. */
+export function waitedOn(heap: Heap, frame: BlockFrame): bigint | undefined {
+  return /(?:^|\.)wait$/.test(frame.frame.function) ? localOf(heap, frame, 'self') : undefined;
+}
+
+/** The lock that a condition has given back until it is notified. */
 function releasedByWait(heap: Heap, live: LiveFrame): bigint | undefined {
-  const self = /(?:^|\.)wait$/.test(live.frame.function) ? localOf(heap, live, 'self') : undefined;
+  const self = waitedOn(heap, live);
   if (self === undefined) return undefined;
   return lockObjectAt(heap, self) === undefined ? lockOfManager(heap, self)?.address : undefined;
 }

@@ -1,5 +1,5 @@
 import { formatAddress } from '../../corefile/memory.ts';
-import type { HeldLock, LockKind, PythonThread, PythonWait } from '../process.ts';
+import { type HeldLock, type LockKind, lockKinds, type PythonThread, type PythonWait } from '../process.ts';
 
 /** The threads, each with the locks besides that others wait for and that name it as their owner. */
 export function settleOwners(threads: readonly PythonThread[]): readonly PythonThread[] {
@@ -24,12 +24,7 @@ export function settleOwners(threads: readonly PythonThread[]): readonly PythonT
   });
 }
 
-const locks: ReadonlySet<PythonWait['kind']> = new Set<LockKind>([
-  'python-lock',
-  'python-rlock',
-  'import-lock',
-  'mp-lock',
-]);
+const locks: ReadonlySet<PythonWait['kind']> = new Set(lockKinds);
 
 function isLock(kind: PythonWait['kind']): kind is LockKind {
   return locks.has(kind);

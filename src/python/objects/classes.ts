@@ -20,6 +20,19 @@ export function isDerived(heap: Heap, type: bigint, from: bigint): boolean {
   return basesOf(heap, type).includes(from);
 }
 
+/** Whether a word refers to an object of that type, or of one derived from it. */
+export function isInstance(heap: Heap, word: bigint, type: bigint): boolean {
+  return word !== 0n && word % 8n === 0n && (attempt(() => isDerived(heap, heap.typeAddress(word), type)) ?? false);
+}
+
+/** Words behind an object's head that are looked at. */
+const wordLimit = 32;
+
+/** What an object itself holds behind its head, slots of its classes included; none where it cannot be read. */
+export function wordsOf(heap: Heap, object: bigint): readonly bigint[] {
+  return attempt(() => heap.pointers(object + 16n, Math.min(heap.basicSize(object) / 8 - 2, wordLimit))) ?? [];
+}
+
 const knownNames = new WeakMap<Heap, Map<bigint, string>>();
 
 /** `shop.cart.Cart`; without the module for types of `builtins`, and where that cannot be read. Each is read once. */

@@ -1,24 +1,11 @@
 import { formatAddress } from '../../corefile/memory.ts';
-import type { Code } from '../frames/code.ts';
-import type { FrameReader } from '../frames/frames.ts';
-import type { FrameLayout } from '../layout.ts';
+import type { FrameReader, LiveFrame } from '../frames/frames.ts';
 import { attempt, type Heap, MalformedPythonError } from '../objects/heap.ts';
+import type { PythonFrame } from '../process.ts';
 import type { TaskLayout } from './task-layout.ts';
 
 /** The frame of a coroutine that is not being run, or whose running frames a thread has. */
-export interface CoroutineFrame {
-  readonly address: bigint;
-  readonly function: string;
-  readonly file: string;
-  readonly line: number;
-  readonly code: Code;
-  /** Byte offset of its instruction into the bytecode; negative before the first. */
-  readonly instruction: number;
-  /** Address of the first local slot. */
-  readonly locals: bigint;
-  /** Address of the first value-stack slot. */
-  readonly stack: bigint;
-}
+export type CoroutineFrame = Omit<LiveFrame, 'frame'> & Pick<PythonFrame, 'address' | 'function' | 'file' | 'line'>;
 
 export interface CoroutineChain {
   /** What runs it: the thread that has this frame. The inner frames are the thread's. */
@@ -89,80 +76,64 @@ type GeneratorState =
 
 /** Undefined for one that has ended. */
 function readGenerator(reader: CoroutineReader, generator: bigint): GeneratorState | undefined {
-  const { frame: layout } = reader.heap.layout;
-  switch (layout.shape) {
+  const { shape } = reader.heap.layout.frame;
+  switch (shape) {
     case 'frame-object':
-      return readFrameObject(reader, generator, layout);
+      return readFrameObject(reader, generator);
     case 'interpreter-frame':
-      return readEmbeddedFrame(reader, generator, layout);
+      return readEmbeddedFrame(reader, generator);
     default:
-      return layout satisfies never;
+      return shape satisfies never;
   }
 }
 
-function readFrameObject(
-  { heap, frames, layout }: CoroutineReader,
-  generator: bigint,
-  frame: Extract<FrameLayout, { shape: 'frame-object' }>,
-): GeneratorState | undefined {
+function readFrameObject(reader: CoroutineReader, generator: bigint): GeneratorState | undefined {
+  const { heap, frames, layout } = reader;
   const { stackTop } = layout;
   const address = heap.pointer(generator + BigInt(layout.generator.frame));
   if (address === 0n) return undefined;
-  const code = frames.code(heap.pointer(address + BigInt(frame.code)));
-  const instruction = heap.int(address + BigInt(frame.lastInstruction)) * frame.instructionUnit;
-  const bottom = heap.pointer(address + BigInt(frame.valueStack));
+  const live = frames.frameAt(address);
   const field = address + BigInt(stackTop.offset);
-  const top = stackTop.as === 'pointer' ? heap.pointer(field) : bottom + BigInt(8 * heap.int(field));
-  if (top === 0n || top < bottom) return { status: 'executing', address };
+  const top = stackTop.as === 'pointer' ? heap.pointer(field) : live.stack + BigInt(8 * heap.int(field));
+  if (top === 0n || top < live.stack) return { status: 'executing', address };
   return {
     status: 'suspended',
-    frame: coroutineFrame(
-      { heap, layout },
-      { generator, address, code, instruction, locals: address + BigInt(frame.locals), stack: bottom },
-    ),
-    awaited: isAwaiting(layout, code, instruction) ? topOf(heap, code, bottom, top) : 0n,
+    frame: coroutineFrame(reader, generator, live),
+    awaited: isAwaiting(layout, live) ? topOf(heap, live, top) : 0n,
   };
 }
 
-function readEmbeddedFrame(
-  { heap, frames, layout }: CoroutineReader,
-  generator: bigint,
-  frame: Extract<FrameLayout, { shape: 'interpreter-frame' }>,
-): GeneratorState | undefined {
+function readEmbeddedFrame(reader: CoroutineReader, generator: bigint): GeneratorState | undefined {
+  const { heap, frames, layout } = reader;
   const { state: field } = layout.generator;
   if (field === undefined) throw new MalformedPythonError('the layout says not where a generator keeps its state');
   const state = heap.read(generator + BigInt(field.offset), 1).readInt8();
   if (state > field.executing) return undefined;
   const address = generator + BigInt(layout.generator.frame);
   if (state === field.executing) return { status: 'executing', address };
-  const code = frames.code(heap.referent(heap.pointer(address + BigInt(frame.code))));
-  const instruction = Number(
-    BigInt.asIntN(40, heap.pointer(address + BigInt(frame.instruction)) - code.bytecodeAddress),
-  );
-  const locals = address + BigInt(frame.locals);
-  const awaits = state !== field.created && isAwaiting(layout, code, instruction, state);
-  const bottom = locals + BigInt(8 * code.slotCount);
+  const live = frames.frameAt(address);
+  const awaits = state !== field.created && isAwaiting(layout, live, state);
   return {
     status: 'suspended',
-    frame: coroutineFrame({ heap, layout }, { generator, address, code, instruction, locals, stack: bottom }),
-    awaited: awaits ? heap.referent(topOf(heap, code, bottom, embeddedTop(heap, layout, address, locals))) : 0n,
+    frame: coroutineFrame(reader, generator, live),
+    awaited: awaits ? heap.referent(topOf(heap, live, embeddedTop(heap, layout, live))) : 0n,
   };
 }
 
-function embeddedTop(heap: Heap, { stackTop }: TaskLayout, frame: bigint, locals: bigint): bigint {
-  const field = frame + BigInt(stackTop.offset);
+function embeddedTop(heap: Heap, { stackTop }: TaskLayout, { frame, locals }: LiveFrame): bigint {
+  const field = frame.address + BigInt(stackTop.offset);
   return stackTop.as === 'pointer' ? heap.pointer(field) : locals + BigInt(8 * heap.int(field));
 }
 
 /** The highest value of a stack, which must lie where the code says that stack is. */
-function topOf(heap: Heap, { stackSize }: Code, bottom: bigint, top: bigint): bigint {
-  const depth = (top - bottom) / 8n;
+function topOf(heap: Heap, { code: { stackSize }, stack }: LiveFrame, top: bigint): bigint {
+  const depth = (top - stack) / 8n;
   if (depth < 1n || depth > BigInt(stackSize))
     throw new MalformedPythonError(`a suspended frame has ${depth} values on its stack, expected 1 to ${stackSize}`);
   return heap.pointer(top - 8n);
 }
 
-function isAwaiting({ awaiting }: TaskLayout, code: Code, instruction: number, state?: number): boolean {
+function isAwaiting({ awaiting }: TaskLayout, { code, instruction }: LiveFrame, state?: number): boolean {
   switch (awaiting.by) {
     case 'state':
       return state === awaiting.value;
@@ -175,28 +146,14 @@ function isAwaiting({ awaiting }: TaskLayout, code: Code, instruction: number, s
   }
 }
 
-interface FrameParts {
-  readonly generator: bigint;
-  readonly address: bigint;
-  readonly code: Code;
-  readonly instruction: number;
-  readonly locals: bigint;
-  readonly stack: bigint;
-}
-
-function coroutineFrame(
-  { heap, layout }: Pick<CoroutineReader, 'heap' | 'layout'>,
-  { generator, address, code, instruction, locals, stack }: FrameParts,
-): CoroutineFrame {
+function coroutineFrame({ heap, layout }: CoroutineReader, generator: bigint, live: LiveFrame): CoroutineFrame {
+  const { frame, ...slots } = live;
   const qualified = attempt(() => heap.text(heap.pointer(generator + BigInt(layout.generator.qualifiedName)), 256));
   return {
-    address,
-    function: qualified ?? code.function,
-    file: code.file,
-    line: code.lineAt(instruction),
-    code,
-    instruction,
-    locals,
-    stack,
+    ...slots,
+    address: frame.address,
+    function: qualified ?? frame.function,
+    file: frame.file,
+    line: frame.line,
   };
 }

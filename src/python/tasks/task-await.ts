@@ -174,7 +174,17 @@ function peerOf(heap: Heap, name: bigint): string | undefined {
 export function taskName(objects: TaskObjects, object: bigint): string | undefined {
   if (object === 0n || !isTask(objects, object)) return undefined;
   const { name } = attempt(() => readTask(objects, object)) ?? {};
+  return titleOf(name);
+}
+
+function titleOf(name: string | undefined): string {
   return name === undefined ? 'a task' : `task "${name}"`;
+}
+
+/** The first of them by name, and how many more there are. */
+function listed(tasks: readonly { readonly name?: string | undefined }[]): string {
+  const named = tasks.slice(0, namedLimit).map(({ name }) => titleOf(name));
+  return `${named.join(', ')}${tasks.length > namedLimit ? ` and ${tasks.length - namedLimit} more` : ''}`;
 }
 
 /** Lib/asyncio/tasks.py, `_GatheringFuture` */
@@ -226,9 +236,7 @@ function locked(
     const lock = localOf(heap, frame, 'self');
     const holders = lock === undefined ? [] : surroundings.holdersOf(lock);
     if (holders.length === 0) continue;
-    const named = holders.slice(0, namedLimit).map(({ name }) => (name === undefined ? 'a task' : `task "${name}"`));
-    const rest = holders.length > namedLimit ? ` and ${holders.length - namedLimit} more` : '';
-    const alone = `held by ${named.join(', ')}${rest}`;
+    const alone = `held by ${listed(holders)}`;
     return { text: `, ${alone}`, alone, tasks: holders.map(({ address }) => address), any: true };
   }
   return undefined;
@@ -239,9 +247,7 @@ function pendingOf(objects: TaskObjects, items: readonly bigint[]): Pick<Others,
     const task = attempt(() => readTask(objects, address));
     return task === undefined || task.done ? [] : [task];
   });
-  const names = pending.map(({ name }) => (name === undefined ? 'a task' : `task "${name}"`));
-  const rest = names.length > namedLimit ? ` and ${names.length - namedLimit} more` : '';
-  return { text: `${names.slice(0, namedLimit).join(', ')}${rest}`, tasks: pending.map(({ address }) => address) };
+  return { text: listed(pending), tasks: pending.map(({ address }) => address) };
 }
 
 function typeName(heap: Heap, object: bigint): string {

@@ -2,6 +2,7 @@ import { HangarError, messageOf } from '../../errors.ts';
 import type { FrameReader } from '../frames/frames.ts';
 import type { LocalsReader } from '../frames/locals.ts';
 import { localOf } from '../frames/slots.ts';
+import { gapOf } from '../gap.ts';
 import { buildOf } from '../layout.ts';
 import { membersOf } from '../loaded-modules.ts';
 import { enteredManagers } from '../locks/entered-managers.ts';
@@ -275,9 +276,4 @@ interface PendingTask {
   readonly runner?: TaskRunner;
   /** Objects whose `with` or `async with` block it is in. */
   readonly held: ReadonlySet<bigint>;
-}
-
-function gapOf(label: string, error: unknown): PythonProcess['gaps'][number] {
-  if (!(error instanceof HangarError)) throw error;
-  return { what: label, why: messageOf(error), fix: error.fix };
 }

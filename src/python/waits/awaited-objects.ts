@@ -1,6 +1,7 @@
 import type { CoreThread } from '../../corefile/core.ts';
 import { formatAddress } from '../../corefile/memory.ts';
 import type { LiveFrame } from '../frames/frames.ts';
+import { libraryName } from '../frames/names.ts';
 import { slotOf, slotsOf } from '../frames/slots.ts';
 import { loadedModules } from '../loaded-modules.ts';
 import { awaitedEvidence, lockObjectAt, takenEvidence } from '../locks/lock-objects.ts';
@@ -84,9 +85,8 @@ const longestFirst = waitingFunctions.toSorted((left, right) => right.frames.len
 const depthLimit = 4;
 const waiterLimit = 256;
 
-/** `threading.py:wait`, also for a `Condition.wait` of /usr/lib/python3.12/threading.py. */
-function nameOf({ frame: { file, function: name } }: LiveFrame): string {
-  return `${file.slice(file.lastIndexOf('/') + 1).toLowerCase()}:${name.slice(name.lastIndexOf('.') + 1)}`;
+function nameOf({ frame }: LiveFrame): string {
+  return libraryName(frame);
 }
 
 interface Local {

@@ -1,5 +1,6 @@
 import { formatAddress } from '../../corefile/memory.ts';
 import type { LiveFrame } from '../frames/frames.ts';
+import { shortName } from '../frames/names.ts';
 import { type Slot, slotOf } from '../frames/slots.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence, PythonPool } from '../process.ts';
@@ -168,7 +169,7 @@ export class PoolReader {
 const outerFrames = 8;
 
 function isFrameOf({ frame }: LiveFrame, row: { readonly file: RegExp; readonly function: string }): boolean {
-  return row.file.test(frame.file) && frame.function.slice(frame.function.lastIndexOf('.') + 1) === row.function;
+  return row.file.test(frame.file) && shortName(frame.function) === row.function;
 }
 
 function workEvidence({ frame }: LiveFrame, { address, word, object }: Slot, what: string): Evidence {

@@ -3,7 +3,7 @@ import { formatAddress } from '../../corefile/memory.ts';
 import type { LiveFrame } from '../frames/frames.ts';
 import { slotsOf } from '../frames/slots.ts';
 import { loadedModules } from '../loaded-modules.ts';
-import { isDerived } from '../objects/classes.ts';
+import { isInstance, wordsOf } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence, PythonSocket } from '../process.ts';
 
@@ -80,8 +80,7 @@ function findSocketType(heap: Heap, interpreter: bigint): bigint | undefined {
 
 /** A value that is a socket, is bound to one, or has one. */
 function* socketsBehind(heap: Heap, value: bigint, type: bigint): Generator<bigint> {
-  const isSocket = (object: bigint) =>
-    object !== 0n && object % 8n === 0n && (attempt(() => isDerived(heap, heap.typeAddress(object), type)) ?? false);
+  const isSocket = (object: bigint) => isInstance(heap, object, type);
   if (isSocket(value)) yield value;
   const bound = attempt(() => heap.boundMethod(value)?.self);
   if (bound !== undefined && isSocket(bound)) yield bound;
@@ -90,8 +89,7 @@ function* socketsBehind(heap: Heap, value: bigint, type: bigint): Generator<bigi
   if (held !== undefined && isSocket(held)) yield held;
   // Lib/socket.py of 2.7: `_socketobject` and `_fileobject` keep theirs in a slot.
   if (['_socketobject', 'SSLSocket', '_fileobject'].includes(attempt(() => heap.className(value)) ?? ''))
-    for (const word of attempt(() => heap.pointers(value + 16n, Math.min(heap.basicSize(value) / 8 - 2, 32))) ?? [])
-      if (isSocket(word)) yield word;
+    yield* wordsOf(heap, value).filter(isSocket);
 }
 
 /** Undefined for a socket of another descriptor. */

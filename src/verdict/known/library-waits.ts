@@ -1,4 +1,4 @@
-import { baseName, shortName } from '../origin.ts';
+import { libraryName } from '../origin.ts';
 import type { JudgedFrame, WaitKind } from '../thread.ts';
 
 /**
@@ -34,7 +34,5 @@ export function knownWait(frames: readonly JudgedFrame[]): WaitKind | undefined 
 /** The innermost frames as far as they are the standard library's. */
 function libraryNames(frames: readonly JudgedFrame[]): readonly string[] {
   const end = frames.findIndex(({ origin }) => origin !== 'stdlib');
-  return frames
-    .slice(0, end < 0 ? frames.length : end)
-    .map(({ file, function: name }) => `${baseName(file).toLowerCase()}:${shortName(name)}`);
+  return frames.slice(0, end < 0 ? frames.length : end).map(libraryName);
 }

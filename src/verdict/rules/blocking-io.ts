@@ -37,7 +37,7 @@ function blocked(graph: WaitGraph, thread: JudgedThread): readonly WaitingThread
 /** A supervisor waits for child processes all its life, a request or who others need does not; with a lock it is a lock-wait. */
 function isOutside(graph: WaitGraph, thread: JudgedThread, { kind, syscall }: Wait): boolean {
   const { lwp, role, python, request, moved } = thread;
-  const isNeeded = () => hurriedVictimsOf(graph, [lwp]).length > 0;
+  const isNeeded = () => hurriedVictimsOf(graph, [{ lwp }]).length > 0;
   switch (kind) {
     case 'io':
       return (role === 'application' && python.length > 0) || isNeeded();
@@ -58,10 +58,7 @@ function fromGroup(graph: WaitGraph, group: readonly WaitingThread[]): Finding {
   const members = group.map(({ thread }) => thread);
   const roots = members.map(rootOf);
   const waits = group.map(each => each.waits);
-  const victims = victimsOf(
-    graph,
-    members.map(({ lwp }) => lwp),
-  );
+  const victims = victimsOf(graph, roots);
   return finding('blocking-io', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
     summary: `${named(members)} ${group.length === 1 ? 'waits' : 'wait'} in ${places(roots)} for ${partner(waits)}${limit(waits)}${stops(victims, roots)}`,
@@ -81,9 +78,9 @@ function question(waits: readonly Wait[]): string {
   if (calls.length > 0 && calls.every(call => locksFiles.has(call)))
     return 'see who holds the lock of that file (lslocks)';
   const peers = distinct(waits.map(({ peer }) => peer));
-  if (calls.length > 0 && calls.every(call => writes.has(call)))
-    return `see why ${peers.length === 0 ? 'the other end' : short(peers)} ${peers.length > 1 ? 'do' : 'does'} not read what is written`;
-  return `ask why ${peers.length === 0 ? 'the other end' : short(peers)} ${peers.length > 1 ? 'do' : 'does'} not answer`;
+  const others = `${peers.length === 0 ? 'the other end' : short(peers)} ${peers.length > 1 ? 'do' : 'does'} not`;
+  const isWriting = calls.length > 0 && calls.every(call => writes.has(call));
+  return isWriting ? `see why ${others} read what is written` : `ask why ${others} answer`;
 }
 
 const locksFiles: ReadonlySet<string> = new Set(['flock', 'fcntl']);

@@ -11,10 +11,7 @@ export const busyLoop: Rule = graph =>
   alikeThreads(busyThreads(graph).filter(({ native }) => native === undefined)).map(group => {
     const running = group.map(({ thread }) => thread);
     const roots = running.map(rootOf);
-    const victims = victimsOf(
-      graph,
-      running.map(({ lwp }) => lwp),
-    );
+    const victims = victimsOf(graph, roots);
     const isKnown = running.every(({ native }) => native.length > 0);
     const confidence = weakest(group.map(each => each.confidence));
     const [runs, was] = group.length === 1 ? ['runs', 'was'] : ['run', 'were'];

@@ -21,10 +21,7 @@ function called(graph: WaitGraph, busy: BusyThread): readonly CallingThread[] {
 function fromGroup(graph: WaitGraph, group: readonly CallingThread[]): Finding {
   const running = group.map(({ thread }) => thread);
   const roots = running.map(rootOf);
-  const victims = victimsOf(
-    graph,
-    running.map(({ lwp }) => lwp),
-  );
+  const victims = victimsOf(graph, roots);
   const native = enumerate([...new Set(group.map(each => each.native))]);
   const by = running.some(({ python }) => python.length > 0) ? `, called by ${places(roots)}` : '';
   return finding('busy-native', {

@@ -3,7 +3,7 @@ import { formatAddress } from '../evidence.ts';
 import { isInputOutput, isInterpreterModule, isSystemModule, runningNative } from '../native-names.ts';
 import type { Confidence, JudgedThread } from '../thread.ts';
 import { hurriedVictimsOf, type WaitGraph } from '../wait-graph.ts';
-import { evidenceOf, sampledEvidence } from './rule.ts';
+import { evidenceOf, heldGilEvidence, sampledEvidence } from './rule.ts';
 import { isUninterruptible } from './uninterruptible.ts';
 
 /** A thread that computes without end, as far as this can be told. */
@@ -26,8 +26,7 @@ export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
     const confidence = busyness(thread, all);
     if (confidence === undefined) return [];
     const isOfC = thread.python.length === 0;
-    if (isOfC && (hasPython ? hurriedVictimsOf(graph, [thread.lwp]).length === 0 : thread.native.length === 0))
-      return [];
+    if (isOfC && (hasPython ? hurriedVictimsOf(graph, [thread]).length === 0 : thread.native.length === 0)) return [];
     const native = isOfC ? (thread.native[0]?.function ?? 'native code') : nativeOf(thread);
     // Seen for a moment, on its way in or out of a system call.
     if (confidence === 'suspected' && native !== undefined && isInputOutput(native)) return [];
@@ -74,15 +73,15 @@ function whereOf({ native: [frame], pc, runningModule }: JudgedThread): string {
 }
 
 function busyEvidence(thread: JudgedThread): readonly Evidence[] {
-  const { pc, gil, gilEvidence, onCpu } = thread;
+  const { pc, onCpu } = thread;
   const where = whereOf(thread);
   return [
     ...sampledEvidence(thread),
-    ...evidenceOf(thread, [
-      ...(onCpu
-        ? [{ text: `executes at ${formatAddress(pc)}${where === '' ? '' : `, in ${where}`}; in no system call` }]
-        : []),
-      ...(gil === 'holds' ? (gilEvidence ?? [{ text: 'holds the GIL' }]) : []),
-    ]),
+    ...(onCpu
+      ? evidenceOf(thread, [
+          { text: `executes at ${formatAddress(pc)}${where === '' ? '' : `, in ${where}`}; in no system call` },
+        ])
+      : []),
+    ...heldGilEvidence(thread),
   ];
 }

@@ -19,10 +19,7 @@ function isEndless({ threads }: WaitGraph, { from, kind }: WaitEdge): boolean {
 function fromCycle(graph: WaitGraph, cycle: readonly WaitEdge[]): Finding {
   const members = cycle.flatMap(({ from }) => graph.threads.get(from) ?? []);
   const roots = members.map(rootOf);
-  const victims = victimsOf(
-    graph,
-    cycle.map(({ from }) => from),
-  );
+  const victims = victimsOf(graph, roots);
   return finding('deadlock', {
     confidence: weakest(cycle.map(({ confidence }) => confidence)),
     summary: `${summaryOf(cycle, roots)}${stops(victims, roots)}`,

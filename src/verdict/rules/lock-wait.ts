@@ -29,7 +29,7 @@ const openEnds: ReadonlySet<WaitKind> = new Set<WaitKind>(['child', 'unknown']);
 /** Whether others that have work to do want a lock, or the GIL, of a thread. */
 export function holdsWantedLock(graph: WaitGraph, lwp: number): boolean {
   const into = graph.edgesInto.get(lwp) ?? [];
-  return into.some(({ kind }) => isLock(kind) || kind === 'gil') && hurriedVictimsOf(graph, [lwp]).length > 0;
+  return into.some(({ kind }) => isLock(kind) || kind === 'gil') && hurriedVictimsOf(graph, [{ lwp }]).length > 0;
 }
 
 function behindWaitingOwner(graph: WaitGraph): readonly Finding[] {
@@ -43,7 +43,7 @@ function behindWaitingOwner(graph: WaitGraph): readonly Finding[] {
 
 function fromOwner(graph: WaitGraph, owner: JudgedThread, kind: WaitKind): Finding {
   const root = rootOf(owner);
-  const victims = victimsOf(graph, [owner.lwp]);
+  const victims = victimsOf(graph, [owner]);
   const into = graph.edgesInto.get(owner.lwp) ?? [];
   const lock = into.some(edge => isLock(edge.kind)) ? 'a lock' : 'the GIL';
   return finding('lock-wait', {
@@ -97,16 +97,13 @@ function ownerless(graph: WaitGraph, thread: JudgedThread): readonly Waiter[] {
 function isNeededInC(graph: WaitGraph, { lwp, waits, moved, request }: JudgedThread): boolean {
   if (waits?.kind !== 'unknown' || waits.syscall !== 'futex' || moved !== false) return false;
   if (holdsWantedLock(graph, lwp)) return false;
-  return request !== undefined || hurriedVictimsOf(graph, [lwp]).length > 0;
+  return request !== undefined || hurriedVictimsOf(graph, [{ lwp }]).length > 0;
 }
 
 function fromWaiters(graph: WaitGraph, group: readonly Waiter[]): Finding {
   const waiters = group.map(({ thread }) => thread);
   const roots = waiters.map(rootOf);
-  const victims = victimsOf(
-    graph,
-    waiters.map(({ lwp }) => lwp),
-  );
+  const victims = victimsOf(graph, roots);
   const [first] = group;
   if (first === undefined) throw new RangeError('a group has at least one thread');
   const { kind, address, isElsewhere } = first;

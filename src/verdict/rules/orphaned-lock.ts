@@ -25,10 +25,7 @@ function orphaned(thread: JudgedThread): readonly Orphaned[] {
 function fromLock(graph: WaitGraph, group: readonly Orphaned[]): Finding {
   const waiting = group.map(({ thread }) => thread);
   const roots = waiting.map(rootOf);
-  const victims = victimsOf(
-    graph,
-    waiting.map(({ lwp }) => lwp),
-  );
+  const victims = victimsOf(graph, roots);
   const [first] = group;
   if (first === undefined) throw new RangeError('a group has at least one thread');
   const { waits, orphan } = first;

@@ -88,10 +88,7 @@ function fromPool(
     confidence: confidenceOf(graph, pool, workers),
     summary: `all ${workers.length} workers of the thread pool (${names[pool.kind]}) ${behind}${queued(pool)}`,
     roots,
-    victims: victimsOf(
-      graph,
-      roots.map(({ lwp }) => lwp),
-    ),
+    victims: victimsOf(graph, roots),
     evidence: [...pool.evidence, ...workers.slice(0, toldThreads).flatMap(workerEvidence)],
     next: `free its workers: see what ${enumerate([...new Set(roots.map(({ function: name }) => name))])} waits for, and give that wait a limit; more workers would only be stuck a little later`,
   });

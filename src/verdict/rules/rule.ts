@@ -43,14 +43,7 @@ export function rootOf(thread: JudgedThread): Root {
 
 /** What is of one kind is one cause: groups of that, in order. */
 export function alike<T>(items: readonly T[], kindOf: (item: T) => string): readonly (readonly T[])[] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = kindOf(item);
-    const group = groups.get(key);
-    if (group) group.push(item);
-    else groups.set(key, [item]);
-  }
-  return [...groups.values()];
+  return [...Map.groupBy(items, kindOf).values()];
 }
 
 /**
@@ -115,8 +108,8 @@ export function waitEvidence(thread: JudgedThread | undefined): readonly Evidenc
   return [...evidenceOf(thread, thread.waits.evidence), ...heldGilEvidence(thread), ...sampledEvidence(thread)];
 }
 
-/** That a thread which blocks has not given the GIL up; nothing of others. */
-function heldGilEvidence(thread: JudgedThread): readonly Evidence[] {
+/** That a thread holds the GIL, which one that blocks should have given up; nothing of others. */
+export function heldGilEvidence(thread: JudgedThread): readonly Evidence[] {
   return thread.gil === 'holds' ? evidenceOf(thread, thread.gilEvidence ?? [{ text: 'holds the GIL' }]) : [];
 }
 

@@ -34,7 +34,7 @@ function sleeping(graph: WaitGraph, thread: JudgedThread): readonly WaitingThrea
 /** How sure it is that somebody with work to do waits for a thread; undefined: nobody does. */
 function needOf(graph: WaitGraph, { lwp, request }: JudgedThread): Confidence | undefined {
   if (request !== undefined) return 'proven';
-  const hurried = new Set(hurriedVictimsOf(graph, [lwp]));
+  const hurried = new Set(hurriedVictimsOf(graph, [{ lwp }]));
   if (hurried.size === 0) return undefined;
   const into = graph.edgesInto.get(lwp) ?? [];
   return strongest(into.filter(({ from }) => hurried.has(from)).map(({ confidence }) => confidence));
@@ -43,10 +43,7 @@ function needOf(graph: WaitGraph, { lwp, request }: JudgedThread): Confidence | 
 function fromGroup(graph: WaitGraph, group: readonly WaitingThread[]): Finding {
   const members = group.map(({ thread }) => thread);
   const roots = members.map(rootOf);
-  const victims = victimsOf(
-    graph,
-    roots.map(({ lwp }) => lwp),
-  );
+  const victims = victimsOf(graph, roots);
   return finding('sleep', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
     summary: `${named(members)} ${group.length === 1 ? 'sleeps' : 'sleep'}${lengthOf(group)} in ${places(roots)}${stops(victims, roots)}`,

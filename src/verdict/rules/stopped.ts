@@ -19,7 +19,7 @@ export const stopped: Rule = graph => {
       confidence: samples > 1 ? 'proven' : 'likely',
       summary: `the whole process ${summary}; its main thread, ${main.lwp}, is in ${place(root)}`,
       roots: [root],
-      victims: victimsOf(graph, [main.lwp]),
+      victims: victimsOf(graph, [main]),
       evidence: evidenceOfStop(graph, all, samples),
       next,
     }),

@@ -34,10 +34,7 @@ interface Asleep {
 function fromGroup(graph: WaitGraph, group: readonly Asleep[]): Finding {
   const asleep = group.map(({ thread }) => thread);
   const roots = asleep.map(rootOf);
-  const victims = victimsOf(
-    graph,
-    roots.map(({ lwp }) => lwp),
-  );
+  const victims = victimsOf(graph, roots);
   const one = group.length === 1;
   const where = enumerate([...new Set(asleep.map(callOf))].filter(Boolean));
   return finding('uninterruptible', {

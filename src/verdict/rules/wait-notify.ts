@@ -68,8 +68,7 @@ function isAsleep({ waits, python, role }: JudgedThread): boolean {
 
 function fromNobody(graph: WaitGraph, ends: readonly JudgedThread[]): Finding {
   const roots = ends.map(rootOf);
-  const lwps = ends.map(({ lwp }) => lwp);
-  const victims = victimsOf(graph, lwps);
+  const victims = victimsOf(graph, roots);
   const isAlone = graph.threads.size === 1;
   const others = victims.flatMap(lwp => graph.threads.get(lwp) ?? []);
   return finding('wait-notify', {
@@ -120,7 +119,7 @@ function needOf(graph: WaitGraph, { lwp, waits, moved, request }: JudgedThread):
   if (waits?.ownerAbsent === true) return { confidence: waits.confidence, isLocked: false };
   const serves =
     request !== undefined ||
-    victimsOf(graph, [lwp]).some(victim => {
+    victimsOf(graph, [{ lwp }]).some(victim => {
       const waiter = graph.threads.get(victim);
       return waiter?.request !== undefined || isWanted(graph, victim);
     });
@@ -135,10 +134,7 @@ function isWanted({ edgesInto }: WaitGraph, lwp: number): boolean {
 function fromNeeded(graph: WaitGraph, group: readonly ({ readonly thread: JudgedThread } & Need)[]): Finding {
   const members = group.map(({ thread }) => thread);
   const roots = members.map(rootOf);
-  const victims = victimsOf(
-    graph,
-    members.map(({ lwp }) => lwp),
-  );
+  const victims = victimsOf(graph, roots);
   const isLocked = group.some(need => need.isLocked);
   const into = members.flatMap(({ lwp }) => graph.edgesInto.get(lwp) ?? []);
   return finding('wait-notify', {
