@@ -12,6 +12,7 @@ import type { Report } from '../../src/report/schema.ts';
 import { takeCore } from '../support/analyze-target.ts';
 import { type PythonVersion, requireInterpreter } from '../support/interpreters.ts';
 import { pythonPackages } from '../support/python-packages.ts';
+import { endProcess } from '../support/targets.ts';
 
 interface Case {
   readonly version: PythonVersion;
@@ -104,12 +105,7 @@ async function startServer(python: string, framework: string, folder: string): P
       if (String(value).includes(`"${word}"`)) return;
     }
   };
-  const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  };
+  const stop = () => endProcess(child);
   try {
     await until('listens');
   } catch (error) {

@@ -1,3 +1,4 @@
+import { type Arbitrary, array, bigInt, nat, oneof, tuple } from 'fast-check';
 import type { Memory } from '../../src/corefile/memory.ts';
 
 /** A word of memory that is another one. */
@@ -13,6 +14,14 @@ export function wordsOf(memory: Memory, act: (seen: Memory) => unknown): Readonl
     },
   });
   return words;
+}
+
+/** One to three of these words as others: any, or the address of another of them. */
+export function changesOf(addresses: readonly bigint[]): Arbitrary<readonly Word[]> {
+  const place = nat(addresses.length - 1);
+  return array(tuple(place, oneof(bigInt(0n, (1n << 64n) - 1n), place)), { minLength: 1, maxLength: 3 }).map(changes =>
+    changes.map(([at, value]) => [addresses[at] ?? 0n, typeof value === 'bigint' ? value : (addresses[value] ?? 0n)]),
+  );
 }
 
 /** A view of memory in which some words are others. */

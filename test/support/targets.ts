@@ -68,7 +68,7 @@ export async function startTarget(program: string, interpreter: Interpreter): Pr
   });
   let hanging = child.pid ?? 0;
   const stop = async () => {
-    await end(child);
+    await endProcess(child);
     await untilEnded(hanging);
   };
   try {
@@ -163,7 +163,8 @@ function isThere(place: Place | undefined, before: ThreadSample | undefined, now
   return computes ? now.cpu > before.cpu : now.state === 'S' && now.switches === before.switches;
 }
 
-async function end(child: ChildProcess): Promise<void> {
+/** Ends a process that a test started; resolves when it is gone. */
+export async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGKILL');

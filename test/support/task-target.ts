@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { commandOf, type Interpreter } from './interpreters.ts';
-import type { Target } from './targets.ts';
+import { endProcess, type Target } from './targets.ts';
 
 const programs = join(import.meta.dirname, 'programs');
 
@@ -50,12 +49,7 @@ export async function startTaskTarget(
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...(packages !== undefined && { PYTHONPATH: packages }) },
   });
-  const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  };
+  const stop = () => endProcess(child);
   try {
     const { lwp, tasks, worker } = account.parse(JSON.parse(await firstLine(child.stdout, program)));
     const pid = child.pid ?? 0;

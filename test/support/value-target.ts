@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { z } from 'zod';
 import { commandOf, type Interpreter } from './interpreters.ts';
+import { endProcess } from './targets.ts';
 
 const programs = join(import.meta.dirname, 'programs/values');
 
@@ -23,12 +23,7 @@ export async function startValueTarget<T>(
   const file = program.includes('/') ? program : join(programs, `${program}.py`);
   const [command, ...args] = commandOf(interpreter, ['-B', file]);
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
-  const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
-  };
+  const stop = () => endProcess(child);
   try {
     for await (const line of createInterface({ input: child.stdout }))
       return { pid: child.pid ?? 0, told: shape.parse(JSON.parse(line)), [Symbol.asyncDispose]: stop };
