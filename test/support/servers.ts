@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { privateDir } from './cores.ts';
+import { statusOf } from './hosts/shop.ts';
 import type { Interpreter } from './interpreters.ts';
 import { pythonPackages } from './python-packages.ts';
 
@@ -56,7 +56,7 @@ export async function startServer(recipe: ServerRecipe, interpreter: Interpreter
   const said: string[] = [];
   child.stderr.on('data', (text: Buffer) => said.push(text.toString()));
   const pid = child.pid ?? 0;
-  const get = (path: string, seconds = 5) => ask(socket, path, seconds);
+  const get = (path: string, seconds = 5) => statusOf({ socketPath: socket, path }, seconds);
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) {
       const exited = once(child, 'exit');
@@ -114,20 +114,6 @@ function parentOf(pid: number): number | undefined {
     // It ended meanwhile.
     return undefined;
   }
-}
-
-function ask(socketPath: string, path: string, seconds: number): Promise<number | undefined> {
-  return new Promise(resolve => {
-    const asked = request({ socketPath, path, agent: false }, answer => {
-      answer.resume();
-      resolve(answer.statusCode);
-    });
-    // A request that is meant to hang must not keep the test's process alive.
-    asked.on('socket', socket => socket.unref());
-    asked.setTimeout(seconds * 1000, () => asked.destroy());
-    asked.on('error', () => resolve(undefined));
-    asked.end();
-  });
 }
 
 async function until(what: () => string, isSo: () => Promise<boolean>): Promise<void> {

@@ -1,5 +1,5 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type RequestOptions, request } from 'node:http';
 import { dirname, join } from 'node:path';
 import type { TestHost } from './test-host.ts';
 
@@ -171,8 +171,13 @@ async function expectSuccess(host: TestHost, command: string): Promise<void> {
 
 /** Status of an answer; undefined when there was none in time. */
 export function ask(host: string, port: number, path: string, seconds: number): Promise<number | undefined> {
+  return statusOf({ host, port, path }, seconds);
+}
+
+/** As `ask`, of whatever Node can ask, a socket of the file system too. */
+export function statusOf(whom: RequestOptions, seconds: number): Promise<number | undefined> {
   return new Promise(resolve => {
-    const asked = request({ host, port, path, agent: false }, answer => {
+    const asked = request({ ...whom, agent: false }, answer => {
       answer.resume();
       resolve(answer.statusCode);
     });
