@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { open, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
@@ -22,11 +22,8 @@ export function sqliteRunStore(state: string): RunStore {
       const folder = folderOf(request.run);
       await makePrivateFolder(folder);
       const lock = takeLock(folder, request.run);
-      await (await open(join(folder, 'run.db'), 'wx', 0o600)).close();
-      const database = openToWrite(folder);
-      database.exec(schema);
-      database.prepare('INSERT INTO request (json) VALUES (?)').run(JSON.stringify(request));
-      return new Journal(database, lock, request, []);
+      await writeEmptyRecord(folder, request);
+      return new Journal(openToWrite(folder), lock, request, []);
     },
     async resume(run) {
       if (!isThere(run)) throw await noSuchRun(run, this);
@@ -78,9 +75,25 @@ DELETE FROM message WHERE json_extract(json, '$.kind') = 'cancel' OR json_extrac
 /** How long a writer waits for another process that writes a message (milliseconds). */
 const busyMilliseconds = 5000;
 
+/** A record is there as a whole or, for whoever is killed before that, not at all. */
+async function writeEmptyRecord(folder: string, request: RunRequest): Promise<void> {
+  const made = join(folder, 'run.new');
+  await (await open(made, 'wx', 0o600)).close();
+  const database = new DatabaseSync(made);
+  database.exec(`${writeAhead}; BEGIN; ${schema}`);
+  database.prepare('INSERT INTO request (json) VALUES (?)').run(JSON.stringify(request));
+  database.exec('COMMIT');
+  database.close();
+  await rename(made, join(folder, 'run.db'));
+  await using directory = await open(folder);
+  await directory.sync();
+}
+
+const writeAhead = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL';
+
 function openToWrite(folder: string): DatabaseSync {
   const database = new DatabaseSync(join(folder, 'run.db'), { timeout: busyMilliseconds });
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+  database.exec(writeAhead);
   return database;
 }
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +49,28 @@ test('a run is on disk, private, with all that was asked, all that happened and 
   for (const name of readdirSync(folder))
     expect([name, statSync(join(folder, name)).mode & 0o777]).toEqual([name, 0o600]);
   expect(statSync(folder).mode & 0o777).toBe(0o700);
+});
+
+test('at whatever moment its controller is killed, a run is there as a whole or not at all', async () => {
+  const begins = `
+    import { sqliteRunStore } from '${new URL('../../../src/run/sqlite-run-store.ts', import.meta.url).href}';
+    const store = sqliteRunStore(process.argv[1]);
+    for (let at = 0; ; at++) {
+      await store.begin({ ...JSON.parse(process.argv[3]), run: process.argv[2] + at });
+      if (at === 0) console.log('begins');
+    }`;
+  const store = sqliteRunStore(state);
+  for (const round of Array(12).keys()) {
+    const args = ['--input-type=module', '-e', begins, '--', state, `round${round}-`, JSON.stringify(request)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    await new Promise(resolve => setTimeout(resolve, round));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  const runs = await store.list();
+  expect(new Set(runs.map(run => run.split('-')[0])).size).toBe(12);
+  for (const run of runs) expect((await store.read(run))?.request.run).toBe(run);
 });
 
 test('a run whose end was not heard of reads as interrupted, with what is known of its steps', async () => {
