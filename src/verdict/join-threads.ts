@@ -10,7 +10,7 @@ import type { JudgeInput } from './judge-input.ts';
 import { lockOwners } from './lock-owners.ts';
 import { mergeStacks } from './merge-stacks.ts';
 import { type MergedFrame, type MergedThread, mergeStates } from './merge-states.ts';
-import { hasMoved } from './moved.ts';
+import { hasMoved, isSampled } from './moved.ts';
 import { isInGreenlet } from './native-names.ts';
 import { originOf } from './origin.ts';
 import { lockOrphans } from './orphans.ts';
@@ -48,10 +48,13 @@ interface ProcessAnswers extends InnerIds {
   readonly orphanOf: ReturnType<typeof lockOrphans>;
   readonly gilHolderOf: (interpreter: PythonInterpreter | undefined) => number | undefined;
   readonly hasGreenlets: (lwp: number) => boolean;
+  /** Whether threads of the core were sampled beforehand. */
+  readonly wasSampled: boolean;
 }
 
 function askProcess(input: JudgeInput): ProcessAnswers {
-  const { core, python, memory } = input;
+  const { core, python, memory, evidence } = input;
+  const lwps = new Set(core.threads.map(({ lwp }) => lwp));
   const byState = new Map(python?.threads.map(({ address, lwp }) => [address, lwp]));
   const greenlets = new Set(python?.tasks?.flatMap(({ kind, lwp }) => (kind === 'greenlet' ? [lwp] : [])));
   return {
@@ -60,6 +63,7 @@ function askProcess(input: JudgeInput): ProcessAnswers {
     orphanOf: lockOrphans(python, core.threads, memory),
     gilHolderOf: interpreter => (interpreter?.gilHolder === undefined ? undefined : byState.get(interpreter.gilHolder)),
     hasGreenlets: lwp => greenlets.has(lwp),
+    wasSampled: evidence?.threads.some(thread => lwps.has(thread.tid) && isSampled(thread)) ?? false,
   };
 }
 
@@ -109,7 +113,7 @@ function joinThread(input: JudgeInput, known: ProcessAnswers, { core, python, na
     ...(waits && { waits }),
     ...(python?.request && { request: python.request }),
   });
-  const moved = hasMoved(proc, core);
+  const moved = hasMoved(proc, core, known.wasSampled);
   const heldGil = python?.holdsGil === true ? ownGilEvidence(input.python, core.lwp) : [];
   const runningModule = moduleAt(input.modules, core.pc);
   const state = proc?.states.at(-1);

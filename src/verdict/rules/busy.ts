@@ -35,11 +35,11 @@ export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
 }
 
 function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidence | undefined {
-  const { onCpu, states, cpuPercent: cpu = 0, wantedPercent = 0 } = thread;
+  const { onCpu, states, moved, cpuPercent: cpu = 0, wantedPercent = 0 } = thread;
   if (states.at(-1) === 'stopped' || isUninterruptible(thread)) return undefined;
   if (!onCpu && thread.waits?.kind !== 'gil') return undefined;
-  // The moment of the core alone: it may have been any other thread's, a moment later.
-  if (states.length < 2) return onCpu ? 'suspected' : undefined;
+  // The moment of the core alone: it may have been any other thread's, a moment later. Who began only then is not stuck.
+  if (states.length < 2) return onCpu && moved === undefined ? 'suspected' : undefined;
   const always = states.every(state => state === 'running');
   // How much of a core it got, of all that it wanted, is a matter of what else the host does.
   if (always && onCpu && (cpu >= 80 || wantedPercent >= 90)) return 'proven';

@@ -189,10 +189,22 @@ describe('several threads', () => {
   });
 
   test('of which less is known do not weaken what is known of others', () => {
-    const unseen: ThreadDraft = { lwp: 12, frames: [frame('shop.py:20 fetch')], syscall: call('recvfrom', 5n) };
-    expect(found([recv(11, 'shop.py:20 fetch'), unseen]).map(({ confidence }) => confidence)).toEqual([
+    const uncounted: ThreadDraft = {
+      lwp: 12,
+      frames: [frame('shop.py:20 fetch')],
+      syscall: call('recvfrom', 5n),
+      proc: { states: ['sleeping', 'sleeping'] },
+    };
+    expect(found([recv(11, 'shop.py:20 fetch'), uncounted]).map(({ confidence }) => confidence)).toEqual([
       'likely',
       'suspected',
+    ]);
+  });
+
+  test('of which one began after the others were sampled: it may well get its answer', () => {
+    const began: ThreadDraft = { lwp: 12, frames: [frame('shop.py:20 fetch')], syscall: call('recvfrom', 5n) };
+    expect(found([recv(11, 'shop.py:20 fetch'), began]).map(({ roots }) => roots.map(({ lwp }) => lwp))).toEqual([
+      [11],
     ]);
   });
 });

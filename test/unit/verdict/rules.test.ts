@@ -151,6 +151,10 @@ describe('busy-loop', () => {
     ]);
   });
 
+  test('where the process was sampled, who began only afterwards is not even suspected', () => {
+    expect(brief([loop, { ...starving(12), proc: standsStill }])).toEqual([]);
+  });
+
   test('a thread caught at work that mostly sleeps is not busy', () => {
     expect(
       found([
