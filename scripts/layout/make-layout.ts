@@ -177,6 +177,8 @@ function gilLayout(source: Source): GilLayout {
     locked: need(source, type, `${prefix}locked._value`, `${prefix}locked`),
     condition: need(source, type, `${prefix}cond`),
     mutex: need(source, type, `${prefix}mutex`),
+    switchCondition: need(source, type, `${prefix}switch_cond`),
+    switchMutex: need(source, type, `${prefix}switch_mutex`),
   });
   if (has(source, 'PyInterpreterState', 'ceval.gil'))
     return {
@@ -189,7 +191,13 @@ function gilLayout(source: Source): GilLayout {
   if (has(source, '_PyRuntimeState', 'ceval.gil'))
     return { shape: 'runtime', ...state('_PyRuntimeState', 'ceval.gil.') };
   if (source.value('&gil_cond') !== undefined)
-    return { shape: 'current-thread', condition: 'gil_cond', mutex: 'gil_mutex' };
+    return {
+      shape: 'current-thread',
+      condition: 'gil_cond',
+      mutex: 'gil_mutex',
+      switchCondition: 'switch_cond',
+      switchMutex: 'switch_mutex',
+    };
   return { shape: 'current-thread', lock: 'interpreter_lock' };
 }
 

@@ -7,9 +7,11 @@ import type { Runtime } from './runtime.ts';
 export interface Gil {
   /** PyThreadState that holds it; absent: nobody. */
   readonly holder?: bigint;
-  /** `pthread_cond_t` and `pthread_mutex_t` that a waiter's futex address lies in; in 2.7 a `sem_t` instead. */
-  readonly condition?: bigint;
-  readonly mutex?: bigint;
+  /**
+   * Every `pthread_cond_t` and `pthread_mutex_t` in which the futex address of a thread may lie that waits for its turn;
+   * in 2.7 one `sem_t`. Empty where they were not found.
+   */
+  readonly queues: readonly bigint[];
   /** Whether the interpreter has it for itself; absent before 3.12, when one was for all. */
   readonly own?: boolean;
   /** Whether its holder is asked to give it up; absent where nobody asks (2.7), or where it is not known. */
@@ -28,13 +30,13 @@ export function readGil(runtime: Runtime, interpreter: bigint): Gil | undefined 
   return { ...gil, ...requests, evidence: [...gil.evidence, ...evidence] };
 }
 
-function readHolder({ heap, structure, current, gil: waited }: Runtime, interpreter: bigint): Gil | undefined {
+function readHolder({ heap, structure, current, gilQueues: queues }: Runtime, interpreter: bigint): Gil | undefined {
   const { gil } = heap.layout;
   switch (gil.shape) {
     case 'current-thread': {
       if (current === undefined) return undefined;
       const holder = heap.pointer(current);
-      return { ...waited, ...(holder !== 0n && { holder }), evidence: [holderEvidence(current, holder)] };
+      return { queues, ...(holder !== 0n && { holder }), evidence: [holderEvidence(current, holder)] };
     }
     case 'runtime':
       return structure === undefined ? undefined : gilAt(heap, structure);
@@ -52,7 +54,7 @@ function readHolder({ heap, structure, current, gil: waited }: Runtime, interpre
 
 function gilAt(heap: Heap, address: bigint): Gil {
   const { gil } = heap.layout;
-  if (gil.shape === 'current-thread') return { evidence: [] };
+  if (gil.shape === 'current-thread') return { queues: [], evidence: [] };
   const locked = address + BigInt(gil.locked);
   const last = address + BigInt(gil.lastHolder);
   const isLocked = heap.int(locked) === 1;
@@ -60,8 +62,7 @@ function gilAt(heap: Heap, address: bigint): Gil {
   const lockedEvidence: Evidence = { text: 'the GIL is taken', address: locked, value: 1n, bytes: 4 };
   return {
     ...(isLocked && holder !== 0n && { holder }),
-    condition: address + BigInt(gil.condition),
-    mutex: address + BigInt(gil.mutex),
+    queues: [gil.condition, gil.mutex, gil.switchCondition, gil.switchMutex].map(offset => address + BigInt(offset)),
     evidence: isLocked ? [holderEvidence(last, holder), lockedEvidence] : [],
   };
 }

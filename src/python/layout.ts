@@ -141,7 +141,7 @@ export type GilLayout =
    * The holder is the current thread state itself; NULL when nobody holds it. What waiters sleep on: static variables,
    * `lock` the one that points to the semaphore of 2.7.
    */
-  | { readonly shape: 'current-thread'; readonly condition?: string; readonly mutex?: string; readonly lock?: string }
+  | ({ readonly shape: 'current-thread'; readonly lock?: string } & Partial<GilQueues<string>>)
   | ({ readonly shape: 'runtime' } & GilState)
   /**
    * One per interpreter: `pointer` is an offset into it, `own` that of `int own_gil` behind the pointer, the others are
@@ -167,13 +167,22 @@ export type RequestsLayout =
   /** One `uintptr_t` for all: bits of requests below a version number. */
   | { readonly at: 'thread'; readonly breaker: number; readonly dropBit: number; readonly requestBits: number };
 
-interface GilState {
+interface GilState extends GilQueues<number> {
   /** `PyThreadState *` */
   readonly lastHolder: number;
   /** `int`: 1 held, 0 free, -1 not made. */
   readonly locked: number;
-  readonly condition: number;
-  readonly mutex: number;
+}
+
+/**
+ * What threads sleep on: for the GIL (`condition`, `mutex`), and, having given it up on request, until another thread
+ * has taken it (`switch_cond`, `switch_mutex`; Python/ceval_gil.h, `drop_gil`).
+ */
+interface GilQueues<Place> {
+  readonly condition: Place;
+  readonly mutex: Place;
+  readonly switchCondition: Place;
+  readonly switchMutex: Place;
 }
 
 /** How a thread state leads to its innermost frame. */

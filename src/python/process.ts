@@ -21,9 +21,8 @@ export interface PythonInterpreter {
   readonly id: number;
   /** Address of the PyThreadState that holds this interpreter's GIL (one for all interpreters before 3.12). */
   readonly gilHolder?: bigint;
-  /** `pthread_cond_t` (2.7: `sem_t`) and `pthread_mutex_t` of the GIL: a waiter's futex address lies in one of them. */
-  readonly gilCondition?: bigint;
-  readonly gilMutex?: bigint;
+  /** `Gil.queues`: the futex address of who waits for the GIL lies in one of them. */
+  readonly gilQueues: readonly bigint[];
   /** Whether the GIL is this interpreter's alone; absent before 3.12. */
   readonly gilOwn?: boolean;
   /** Whether the holder is asked to give the GIL up (`gil_drop_request`); absent in 2.7, or where it was not found. */

@@ -20,7 +20,7 @@ export interface Runtime {
   /** Address of the pointer to the thread state that holds the GIL, where a variable of its own says it. */
   readonly current?: bigint;
   /** Addresses of what waiters for that GIL sleep on, where they are static variables with a known name. */
-  readonly gil?: Pick<Gil, 'condition' | 'mutex'>;
+  readonly gilQueues: Gil['queues'];
   /** Addresses of the flags that ask its holder to give it up and to stop, where they are static variables that were found. */
   readonly requests?: { readonly drop?: bigint; readonly breaker?: bigint };
   /** Start of `sys.version`. */
@@ -211,9 +211,9 @@ function structCandidate({ memory }: PythonTarget, table: Layout, structure: big
   const interpreters = chain(heap, heap.pointer(structure + BigInt(runtime.interpreters)));
   const main = heap.pointer(structure + BigInt(runtime.mainInterpreter));
   // The main interpreter ends the list; before 3.13 it is the only check of the structure's own place.
-  if (interpreters.at(-1) !== main) return { heap, interpreters: [], notes };
+  if (interpreters.at(-1) !== main) return { heap, interpreters: [], gilQueues: [], notes };
   heap.learnNamesBy(() => learnTypeNames(heap, main));
-  return { heap, interpreters, structure, notes };
+  return { heap, interpreters, structure, gilQueues: [], notes };
 }
 
 /** @param near a static word that points at the interpreter, when that is how it was found */
@@ -229,22 +229,23 @@ function headCandidate(target: PythonTarget, heap: Heap, head: bigint, near?: bi
     heap,
     interpreters,
     ...(current !== undefined && { current }),
-    gil: staticGil(target, heap),
+    gilQueues: staticGilQueues(target, heap),
     requests: staticRequests(target, heap.layout),
     notes,
   };
 }
 
-function staticGil(target: PythonTarget, heap: Heap): Pick<Gil, 'condition' | 'mutex'> {
+function staticGilQueues(target: PythonTarget, heap: Heap): Gil['queues'] {
   const { gil } = heap.layout;
-  if (gil.shape !== 'current-thread') return {};
+  if (gil.shape !== 'current-thread') return [];
   const find = (name: string | undefined) => (name === undefined ? undefined : findSymbol(target, name));
   const lock = find(gil.lock);
   // NULL until a second thread is started.
   const semaphore = lock === undefined ? undefined : attempt(() => heap.pointer(lock));
-  const condition = find(gil.condition) ?? (semaphore === 0n ? undefined : semaphore);
-  const mutex = find(gil.mutex);
-  return { ...(condition !== undefined && { condition }), ...(mutex !== undefined && { mutex }) };
+  return [
+    semaphore === 0n ? undefined : semaphore,
+    ...[gil.condition, gil.mutex, gil.switchCondition, gil.switchMutex].map(find),
+  ].filter(each => each !== undefined);
 }
 
 function staticRequests(target: PythonTarget, { requests }: Layout): NonNullable<Runtime['requests']> {

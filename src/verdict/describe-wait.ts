@@ -77,14 +77,17 @@ function betweenGilWaits(question: WaitQuestion): Wait | undefined {
     kind: 'gil',
     confidence: 'proven',
     ...(gilHolder !== undefined && { owner: gilHolder }),
-    evidence: [{ text: 'its native stack is inside the function that takes the GIL' }, ...gilEvidence(interpreter)],
+    evidence: [
+      { text: 'its native stack is inside a function that takes the GIL or hands it on' },
+      ...gilEvidence(interpreter),
+    ],
   };
 }
 
 /** Without a native stack: a thread in Python code that waits for a futex which is no lock, while another one runs Python. */
 function isGilByExclusion(question: WaitQuestion, call: BlockedCall): boolean {
   const { core, python, frames, gilHolder, interpreter } = question;
-  if (interpreter?.gilCondition !== undefined) return false;
+  if (interpreter !== undefined && interpreter.gilQueues.length > 0) return false;
   if (gilHolder === undefined || gilHolder === core.lwp || frames.length === 0) return false;
   // From 3.2 on a waiter asks again after each switch interval, so that its futex has a limit.
   if (!question.pythonVersion.startsWith('2.') && !call.limited) return false;

@@ -59,17 +59,16 @@ function judgeGil(
 
 /** Whether a thread that waits for a GIL waits for the one of this interpreter. */
 function isOf(python: PythonProcess, { waits, python: frames }: JudgedThread, interpreter: PythonInterpreter): boolean {
-  if (interpreter.gilCondition !== undefined && waits?.address !== undefined)
-    return isGilAddress(interpreter, waits.address);
+  if (interpreter.gilQueues.length > 0 && waits?.address !== undefined) return isGilAddress(interpreter, waits.address);
   const own = python.interpreters.find(({ id }) => id === frames[0]?.interpreter);
   return own === undefined || own.gilHolder === interpreter.gilHolder;
 }
 
 /** Lowest id of the interpreters that share the GIL of this one: all of them before 3.12. */
 export function gilGroup(python: PythonProcess | undefined, id: number): number {
-  const { gilOwn, gilCondition } = python?.interpreters.find(interpreter => interpreter.id === id) ?? {};
+  const { gilOwn, gilQueues } = python?.interpreters.find(interpreter => interpreter.id === id) ?? {};
   if (python === undefined || gilOwn === true) return id;
-  const sharing = python.interpreters.filter(other => other.gilCondition === gilCondition);
+  const sharing = python.interpreters.filter(other => other.gilQueues[0] === gilQueues?.[0]);
   return Math.min(id, ...sharing.map(other => other.id));
 }
 
@@ -86,10 +85,8 @@ export function awaitedInterpreter(
 
 /** Whether waiters for the interpreter's GIL sleep on this address. */
 export function isGilAddress(interpreter: PythonInterpreter | undefined, address: bigint): boolean {
-  const within = (start: bigint | undefined, bytes: bigint) =>
-    start !== undefined && address >= start && address < start + bytes;
-  // sizeof(pthread_cond_t), sizeof(pthread_mutex_t): glibc, x86-64 and AArch64; a sem_t is smaller.
-  return within(interpreter?.gilCondition, 48n) || within(interpreter?.gilMutex, 48n);
+  // sizeof(pthread_cond_t), glibc, x86-64 and AArch64; a pthread_mutex_t and a sem_t are not larger.
+  return interpreter?.gilQueues.some(start => address >= start && address < start + 48n) ?? false;
 }
 
 /** Who holds the GIL, and whether that is asked to give it up. */

@@ -24,6 +24,8 @@ export function plainName(name: string): string {
 
 const takesGil = new Set([
   'take_gil',
+  // Having been asked for it, who hands it on waits until another thread has it (3.2 on).
+  'drop_gil',
   'PyEval_RestoreThread',
   'PyEval_AcquireThread',
   'PyEval_AcquireLock',

@@ -38,6 +38,8 @@ export const layout: Layout = {
     locked: 376,
     condition: 392,
     mutex: 440,
+    switchCondition: 480,
+    switchMutex: 528,
   },
   requests: {
     at: 'interpreter',

@@ -86,6 +86,8 @@ export const layout: Layout = {
     locked: 24,
     condition: 40,
     mutex: 88,
+    switchCondition: 128,
+    switchMutex: 176,
     enabled: 0,
   },
   requests: {

@@ -85,6 +85,8 @@ export const layout: Layout = {
     locked: 16,
     condition: 32,
     mutex: 80,
+    switchCondition: 120,
+    switchMutex: 168,
   },
   requests: {
     at: 'thread',

@@ -32,6 +32,8 @@ export const layout: Layout = {
     shape: 'current-thread',
     condition: 'gil_cond',
     mutex: 'gil_mutex',
+    switchCondition: 'switch_cond',
+    switchMutex: 'switch_mutex',
   },
   requests: {
     at: 'static',

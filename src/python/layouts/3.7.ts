@@ -37,6 +37,8 @@ export const layout: Layout = {
     locked: 1280,
     condition: 1296,
     mutex: 1344,
+    switchCondition: 1384,
+    switchMutex: 1432,
   },
   requests: {
     at: 'runtime',

@@ -37,6 +37,8 @@ export const layout: Layout = {
     locked: 1168,
     condition: 1184,
     mutex: 1232,
+    switchCondition: 1272,
+    switchMutex: 1320,
   },
   requests: {
     at: 'runtime',

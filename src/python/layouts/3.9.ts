@@ -37,6 +37,8 @@ export const layout: Layout = {
     locked: 368,
     condition: 384,
     mutex: 432,
+    switchCondition: 472,
+    switchMutex: 520,
   },
   requests: {
     at: 'interpreter',

@@ -11,7 +11,7 @@ const frames = [frame('/srv/shop.py:3 count_orders')];
 
 /** Interpreters whose thread states, as the drafts', are at LWP × 0x100; GIL structures at 0x500000 + id × 0x1000. */
 function interpreter(id: number, rest: Partial<PythonInterpreter>): PythonInterpreter {
-  return { address: 0x100n, id, gilCondition: BigInt(0x500000 + id * 0x1000), ...rest };
+  return { address: 0x100n, id, gilQueues: [BigInt(0x500000 + id * 0x1000)], ...rest };
 }
 
 function inputWith(drafts: readonly ThreadDraft[], interpreters: readonly PythonInterpreter[]): JudgeInput {
@@ -64,7 +64,7 @@ test('interpreters that share a GIL are told of together, and share the CPU that
     { lwp: 11, frames, gil: true, interpreter: 1, proc: half },
     { lwp: 12, frames, syscall: futex(0x500008n), interpreter: 0, proc: half },
   ];
-  const shared = { gilHolder: 0xb00n, gilCondition: 0x500000n, gilEvidence: [] };
+  const shared = { gilHolder: 0xb00n, gilQueues: [0x500000n], gilEvidence: [] };
   const verdict = judge(inputWith(drafts, [interpreter(1, shared), interpreter(0, shared)]));
   expect(awaitedGils(reportOf([], { verdict }))).toEqual([
     'GIL of interpreters 0 and 1: held by thread 11, awaited by 12',
@@ -73,6 +73,28 @@ test('interpreters that share a GIL are told of together, and share the CPU that
     ({ class: kind, confidence }) => kind === 'busy-loop' && confidence === 'likely',
   );
   expect(busy.flatMap(({ roots }) => roots.map(({ lwp }) => lwp))).toEqual([11, 12]);
+});
+
+describe('who was asked for the GIL, and waits until another thread has taken it', () => {
+  const handsOn = ['__futex_abstimed_wait_common64', 'pthread_cond_wait', 'drop_gil', '_PyEval_EvalFrameDefault'];
+  const switchQueue = 0x500058n;
+  const drafts = (native: readonly string[]): readonly ThreadDraft[] => [
+    { lwp: 11, frames, native, syscall: futex(switchQueue + 40n), proc: alwaysRunning },
+    { lwp: 12, frames },
+  ];
+
+  test.each([
+    ['by its native stack', handsOn, [0x500000n]],
+    ['by the address alone', [], [0x500000n, 0x500030n, switchQueue, 0x500088n]],
+  ])('waits for its turn, and is busy all the same: %s', (_, native, gilQueues) => {
+    const input = inputWith(drafts(native), [interpreter(0, { gilQueues, gilHolder: 0xc00n })]);
+    const { threads, findings } = judge(input);
+    expect(threads[0]).toMatchObject({ gil: 'waits', waits: { kind: 'gil', owner: 12 } });
+    expect(findings.map(({ class: kind, roots }) => [kind, roots.map(({ lwp }) => lwp)])).toContainEqual([
+      'busy-loop',
+      [11],
+    ]);
+  });
 });
 
 describe('between two rounds of waiting for the GIL', () => {

@@ -82,7 +82,12 @@ function pythonOf(drafts: readonly ThreadDraft[], version: string): PythonProces
   const ids = [...new Set([0, ...drafts.map(({ interpreter = 0 }) => interpreter)])];
   return {
     version,
-    interpreters: ids.map(id => ({ address: 0x100n, id, ...(holder && { gilHolder: BigInt(holder.lwp) * 0x100n }) })),
+    interpreters: ids.map(id => ({
+      address: 0x100n,
+      id,
+      gilQueues: [],
+      ...(holder && { gilHolder: BigInt(holder.lwp) * 0x100n }),
+    })),
     threads: drafts.flatMap(draft => (draft.frames ? [pythonThread(draft)] : [])),
     gaps: [],
   };
