@@ -7,10 +7,10 @@ import { findFleetFile } from '../fleet/find-fleet-file.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { schedulesOf } from '../fleet/schedules.ts';
 import { neutralise } from '../harmless.ts';
+import { makePrivateDirectory } from '../private-files.ts';
 import { parseDuration } from '../quantity.ts';
 import { ExclusiveLock } from '../run/exclusive-lock.ts';
 import { foldRun } from '../run/fold-run.ts';
-import { makePrivateFolder } from '../run/private-folder.ts';
 import { sqliteRunStore } from '../run/sqlite-run-store.ts';
 import { accessToken } from '../serve/access-token.ts';
 import type { Shown } from '../serve/answer.ts';
@@ -156,7 +156,7 @@ function teller({ quiet }: GlobalOptions, { stderr }: Io): (text: string, schedu
 }
 
 async function lockState(state: string): Promise<ExclusiveLock> {
-  await makePrivateFolder(join(state, 'serve'));
+  await makePrivateDirectory(join(state, 'serve'));
   const lock = ExclusiveLock.take(join(state, 'serve', 'lock'));
   if (lock) return lock;
   throw new HangarError({

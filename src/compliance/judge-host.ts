@@ -1,5 +1,3 @@
-import type { HangarError } from '../errors.ts';
-import type { Host } from '../fleet/host.ts';
 import type { Requirement } from '../fleet/host-profile.ts';
 import { builtInChecks } from './built-in-checks.ts';
 import { judgeRequirement } from './judge-requirement.ts';
@@ -14,31 +12,6 @@ export function judgeHost(situation: Situation): readonly CheckResult[] {
     ...profile.requirements.map(each => toResult({ ...questionOf(each) }, judgeRequirement(each, situation), received)),
     ...builtInChecks.map(({ judge, ...question }) => toResult(question, judge(situation), received)),
   ];
-}
-
-/** What is known of a host that could not be asked: nothing, of each check that it would have. */
-export function unreachable(
-  host: Host,
-  error: HangarError,
-  { requirements = [], ownChecks = [] }: KnownChecks = {},
-): readonly CheckResult[] {
-  const questions = [...requirements.map(questionOf), ...builtInChecks, ...ownChecks];
-  return questions.map(({ id, severity, why, origin }) => ({
-    id,
-    state: 'unknown',
-    severity,
-    expected: `an answer from ${host.name}`,
-    actual: `not reached: ${error.message}`,
-    why,
-    fix: error.fix,
-    origin,
-  }));
-}
-
-export interface KnownChecks {
-  /** As they were when the host was last reached, or as its profile says without its facts. */
-  readonly requirements?: readonly Requirement[];
-  readonly ownChecks?: readonly Question[];
 }
 
 /** What is not as it should be (`fail`, `warn`), in words, one line each. */

@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HangarError } from '../errors.ts';
+import { makePrivateDirectory } from '../private-files.ts';
 import { ExclusiveLock } from './exclusive-lock.ts';
 import { pause } from './pause.ts';
-import { makePrivateFolder } from './private-folder.ts';
 
 export interface HostLocksOptions {
   /** State directory; locks are files below `STATE/locks`. */
@@ -46,7 +46,7 @@ export class HostLocks {
 
   async #takeAll(names: readonly string[]): Promise<HeldLocks | { readonly taken: string }> {
     const folder = join(this.#options.state, 'locks');
-    await makePrivateFolder(folder);
+    await makePrivateDirectory(folder);
     const locks: ExclusiveLock[] = [];
     const release = (): void => {
       for (const lock of locks.splice(0)) lock.release();

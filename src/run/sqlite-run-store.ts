@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { z } from 'zod';
 import { HangarError } from '../errors.ts';
+import { makePrivateDirectory, syncDirectory } from '../private-files.ts';
 import { ExclusiveLock } from './exclusive-lock.ts';
-import { makePrivateFolder } from './private-folder.ts';
 import { eventSchema, type Run, type RunEvent, runSchema } from './run.ts';
 import type { RunJournal, RunMessage, RunRecord, RunRequest, RunStore } from './run-store.ts';
 
@@ -20,7 +20,7 @@ export function sqliteRunStore(state: string): RunStore {
   return {
     async begin(request) {
       const folder = folderOf(request.run);
-      await makePrivateFolder(folder);
+      await makePrivateDirectory(folder);
       const lock = takeLock(folder, request.run);
       await writeEmptyRecord(folder, request);
       return new Journal(openToWrite(folder), lock, request, []);
@@ -85,8 +85,7 @@ async function writeEmptyRecord(folder: string, request: RunRequest): Promise<vo
   database.exec('COMMIT');
   database.close();
   await rename(made, join(folder, 'run.db'));
-  await using directory = await open(folder);
-  await directory.sync();
+  await syncDirectory(folder);
 }
 
 const writeAhead = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL';

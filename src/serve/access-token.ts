@@ -1,7 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { join } from 'node:path';
-import { readIfThere, writePrivateFile } from '../private-files.ts';
-import { makePrivateFolder } from '../run/private-folder.ts';
+import { makePrivateDirectory, readIfThere, writePrivateFile } from '../private-files.ts';
 
 /** What lets a reader of reports in, kept in `STATE/serve/token` (0600): who can read that file can read the reports. */
 export async function accessToken(state: string): Promise<string> {
@@ -9,7 +8,7 @@ export async function accessToken(state: string): Promise<string> {
   const known = (await readIfThere(path))?.trim();
   if (known !== undefined && /^[\w-]{32,}$/.test(known)) return known;
   const token = randomBytes(24).toString('base64url');
-  await makePrivateFolder(join(state, 'serve'));
+  await makePrivateDirectory(join(state, 'serve'));
   await writePrivateFile(path, `${token}\n`);
   return token;
 }

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readIfThere, writePrivateFile } from '../private-files.ts';
-import { makePrivateFolder } from '../run/private-folder.ts';
+import { makePrivateDirectory, readIfThere, writePrivateFile } from '../private-files.ts';
 
 const recordSchema = z.looseObject({
   startedAt: z.string(),
@@ -47,7 +46,7 @@ export class ScheduleRecords {
   }
 
   async write(id: string, record: ScheduleRecord): Promise<void> {
-    await makePrivateFolder(this.#folder);
+    await makePrivateDirectory(this.#folder);
     await writePrivateFile(this.#pathOf(id), `${JSON.stringify(record)}\n`);
   }
 

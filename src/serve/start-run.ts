@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import type { Schedule } from '../fleet/schedules.ts';
-import { makePrivateFolder } from '../run/private-folder.ts';
+import { makePrivateDirectory } from '../private-files.ts';
 import { type RunResult, readResult } from './read-result.ts';
 import { type Place, runArguments } from './run-arguments.ts';
 
@@ -82,7 +82,7 @@ const drainMilliseconds = 1000;
 
 async function lockFile(state: string, id: string): Promise<string> {
   const folder = join(state, 'serve', 'schedules');
-  await makePrivateFolder(folder);
+  await makePrivateDirectory(folder);
   const path = join(folder, `${id}.lock`);
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
   return path;

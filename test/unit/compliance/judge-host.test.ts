@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { deviations, unreachable } from '../../../src/compliance/judge-host.ts';
+import { deviations } from '../../../src/compliance/judge-host.ts';
 import type { CheckResult } from '../../../src/compliance/schema.ts';
-import { HangarError } from '../../../src/errors.ts';
 import { profilePaths } from '../../../src/fleet/host-profile.ts';
 import type { FileFact, HostFacts, PackageFact, PythonModule, PythonProcess } from '../../../src/host/facts.ts';
 import { commandsPath, commandsText, programPath } from '../../../src/host/program.ts';
@@ -696,19 +695,4 @@ test('a keyring of a package that holds no key fails, and one that the host did 
   });
   asked.facts.repositories = withoutKeyring(asked);
   expect((await one(asked, 'symbol-key')).state).toBe('error');
-});
-
-test('a host that was not reached has each check as unknown, with the reason', () => {
-  const error = new HangarError({
-    code: 'UNREACHABLE',
-    message: '"web3" does not answer',
-    fix: 'see that it is up',
-    failure: 'unreachable',
-  });
-  const asked = goodCase();
-  const results = unreachable(host, error, { requirements: asked.profile.requirements });
-  expect(results.map(({ id }) => id)).toEqual(idsOf(asked));
-  expect(new Set(results.map(({ state }) => state))).toEqual(new Set(['unknown']));
-  expect(results[0]).toMatchObject({ actual: 'not reached: "web3" does not answer', fix: 'see that it is up' });
-  expect(results[0]).not.toHaveProperty('lastKnownAt');
 });
