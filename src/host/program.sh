@@ -1728,7 +1728,7 @@ EOF
 tell_pythons() {
   versions=''
   [ "$me" = 0 ] || gap 'processes of other users' 'only root sees what they run' 'log in as root or with sudo'
-  pythons=$(python_among "$(all_processes)")
+  pythons=$(python_among "$(all_processes)" | sort -n)
   [ -n "$pythons" ] || return 0
   needs=''
   looks=$(look_at_pythons)
@@ -1791,8 +1791,10 @@ look_at_pythons() {
       else if (match(plain, /\/python[23]\.[0-9]+\/lib-dynload\//)) tell(pid, substr(plain, RSTART, RLENGTH), 1)
       if (role == "" || $3 !~ /^0+$/) next
       key = $4 " " $5 " " path
-      if (!(key in number)) { number[key] = ++images; need[images] = pid " " range " " $5 " " path }
-      if (!((pid, key) in used)) { used[pid, key] = 1; uses[++u] = pid " " role " " number[key] }
+      if (!(key in number)) number[key] = ++images
+      if ((pid, key) in used) next
+      used[pid, key] = 1; uses[++u] = pid " " role " " number[key]
+      if (++places[key] <= 4) need[++n] = number[key] " " pid " " range " " $5 " " path
     }
     function tell(pid, text, weight) {
       if (weight <= known[pid] || !match(text, /[23]\.[0-9]+/)) return
@@ -1806,7 +1808,7 @@ look_at_pythons() {
       }
       for (i = 1; i <= u; i++) print "uses", uses[i]
       for (i = 1; i <= lost; i++) print "replaced", replaced[i]
-      for (i = 1; i <= images; i++) print "need", i, need[i]
+      for (i = 1; i <= n; i++) print "need", need[i]
     }'
 }
 
@@ -1827,8 +1829,9 @@ tell_members() {
   done
 }
 
-# The files of $needs, lines `N PID RANGE INODE PATH`.
+# The files of $needs, lines `N PID RANGE INODE PATH`, one for each of some processes that have the file, the oldest first.
 tell_images() {
+  choose_needs
   identities=$(while read -r number pid range inode path; do
     [ -n "$number" ] && locate_module || continue
     printf 'module %s %s\n' "$number" "$via"
@@ -1870,6 +1873,30 @@ EOF
   done <<EOF
 $images
 EOF
+}
+
+# Leaves one line of $needs for each file, of a process that is still there: jobs come and go. Where the path leads to the
+# very file, this one will do, which stays.
+choose_needs() {
+  chosen=$newline
+  while read -r number pid range inode path; do
+    case $chosen in *"$newline$number "*) continue ;; esac
+    [ -n "$number" ] && locate_module || continue
+    # shellcheck disable=SC2046 # two words
+    set -- $(stat -L -c '%d:%i' -- "$path" "$file" 2>/dev/null)
+    [ "$#" = 2 ] && [ "$1" = "$2" ] && pid=$$
+    chosen="$chosen$number $pid $range $inode $path$newline"
+  done <<EOF
+$needs
+EOF
+  # Of those that nobody may read, or that have ended, any.
+  while read -r number place; do
+    case $chosen in *"$newline$number "*) continue ;; esac
+    [ -z "$number" ] || chosen="$chosen$number $place$newline"
+  done <<EOF
+$needs
+EOF
+  needs=${chosen#"$newline"}
 }
 
 # $versions: those of Python that run from a package.

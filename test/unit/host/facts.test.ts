@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   copyFileSync,
@@ -300,6 +300,22 @@ describe.each([
       isReadable: true,
       symbols: 'own',
     });
+  });
+
+  test('finds the files of a process that lives where others that have them end meanwhile', async () => {
+    const interpreter = requireInterpreter('3.9');
+    const before = [await startTarget('idle_server', interpreter), await startTarget('idle_server', interpreter)];
+    await using after = await startTarget('idle_server', interpreter);
+    const [command = '', ...rest] = shell;
+    const asked = spawn(command, [...rest, program, 'facts'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let stdout = '';
+    for await (const chunk of asked.stdout) {
+      stdout += String(chunk);
+      // Who has which file is known by now, and no file has been looked at.
+      if (/^python /m.test(stdout)) for (const each of before.splice(0)) await each.stop();
+    }
+    const found = readFacts(stdout)?.pythons.find(({ pid }) => pid === after.pid);
+    expect(found?.modules.map(({ symbols }) => symbols)).not.toContain('none');
   });
 
   test('tells a core that nobody works on, and not one that somebody does', async () => {
