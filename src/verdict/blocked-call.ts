@@ -1,3 +1,4 @@
+import { attempt } from '../corefile/attempt.ts';
 import type { CoreThread } from '../corefile/core.ts';
 import { formatAddress, type Memory, readI32, readI64 } from '../corefile/memory.ts';
 import type { Evidence } from '../python/process.ts';
@@ -170,12 +171,4 @@ function futexTimeout(memory: Memory | undefined, args: readonly bigint[]): Time
   if ((args[3] ?? 0n) === 0n) return { limited: false };
   const operation = (args[1] ?? 0n) & 127n;
   return operation === 0n ? timespec(memory, args[3]) : { limited: true };
-}
-
-export function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }

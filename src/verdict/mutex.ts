@@ -1,6 +1,6 @@
+import { attempt } from '../corefile/attempt.ts';
 import { formatAddress, type Memory, readI32, readU32 } from '../corefile/memory.ts';
 import type { Evidence } from '../python/process.ts';
-import { attempt } from './blocked-call.ts';
 
 /** A `pthread_mutex_t` that is taken and waited for. */
 export interface AwaitedMutex {
