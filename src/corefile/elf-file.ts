@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { attempt } from './attempt.ts';
 import type { BuildId } from './build-id.ts';
 import type { ElfHeader, ProgramHeader } from './elf.ts';
-import { elfType, readElfHeader, readProgramHeaders, segmentType } from './elf.ts';
+import { elfType, readElfHeader, readProgramHeaders, segmentType, viewOf } from './elf.ts';
 import type { FileBytes } from './file-bytes.ts';
 import { fileAsMemory, openFileBytes } from './file-bytes.ts';
 import type { Memory } from './memory.ts';
@@ -56,7 +56,7 @@ export function withFile<T>(path: string, use: (file: FileBytes) => T): T | unde
   let file: FileBytes;
   try {
     // A directory opens and cannot be read; a pipe waits for its writer. Paths may come from a damaged core.
-    if (!statSync(path).isFile()) return undefined;
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined;
     file = openFileBytes(path, 1024 * 1024);
   } catch {
     return undefined;
@@ -122,17 +122,18 @@ function hasEmptyCode({ table }: SectionTable): boolean {
 }
 
 function parseSections({ table, names }: SectionTable): readonly Section[] {
+  const view = viewOf(table);
   return Array.from({ length: table.length / sectionHeaderBytes }, (_, index): Section => {
     const at = index * sectionHeaderBytes;
-    const nameAt = table.readUInt32LE(at);
+    const nameAt = view.getUint32(at, true);
     const nameEnd = names.indexOf(0, nameAt);
     return {
       name: nameEnd < 0 ? '' : names.toString('latin1', nameAt, nameEnd),
-      type: table.readUInt32LE(at + 4),
-      flags: table.readBigUInt64LE(at + 8),
-      offset: table.readBigUInt64LE(at + 24),
-      bytes: table.readBigUInt64LE(at + 32),
-      link: table.readUInt32LE(at + 40),
+      type: view.getUint32(at + 4, true),
+      flags: view.getBigUint64(at + 8, true),
+      offset: view.getBigUint64(at + 24, true),
+      bytes: view.getBigUint64(at + 32, true),
+      link: view.getUint32(at + 40, true),
     };
   });
 }

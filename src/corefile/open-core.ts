@@ -8,7 +8,7 @@ import {
   elfKind,
   elfMachine,
   elfType,
-  parseProgramHeader,
+  parseProgramHeaders,
   programHeaderBytes,
   readElfHeader,
   readNotes,
@@ -146,8 +146,7 @@ function readProgramTable(path: string, file: FileBytes, bytes: Memory, header: 
   if (count > maxSegments) throw unsupported(path, `a core with ${count} segments (at most ${maxSegments} are read)`);
   const end = Number(header.programOffset) + count * programHeaderBytes;
   if (end > file.size) throw truncatedHeaders(path, file, end);
-  const table = bytes.read(header.programOffset, count * programHeaderBytes);
-  return Array.from({ length: count }, (_, index) => parseProgramHeader(table, index * programHeaderBytes));
+  return parseProgramHeaders(bytes.read(header.programOffset, count * programHeaderBytes));
 }
 
 /** PN_XNUM: the number is in `sh_info` of section header 0 (elf(5), `e_phnum`). */
