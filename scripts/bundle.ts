@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { copyFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -48,9 +49,14 @@ const bundle = await rolldown({
 const { output } = await bundle.write({
   dir: target,
   format: 'cjs',
+  // In ASCII a character is a byte: nothing has to be decoded. Lines stay as they are, for stack traces.
+  comments: false,
+  minify: { compress: false, mangle: false, codegen: { removeWhitespace: false, asciiOnly: true } },
   entryFileNames: '[name]-[hash].cjs',
   chunkFileNames: '[name]-[hash].cjs',
 });
+for (const part of output)
+  if (part.type === 'chunk' && !isAscii(Buffer.from(part.code))) throw new Error(`${part.fileName} is not ASCII`);
 const entry = output.find(part => part.type === 'chunk' && part.isEntry)?.fileName;
 if (entry === undefined) throw new Error('the bundle has no entry');
 

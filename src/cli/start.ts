@@ -1,7 +1,7 @@
 import {
   closeSync,
   fstatSync,
-  fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -10,7 +10,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, enableCompileCache } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { constants, Script } from 'node:vm';
 
@@ -24,28 +24,41 @@ import { constants, Script } from 'node:vm';
 const entry = 'main.cjs';
 
 const folder = dirname(process.argv[1] ?? '');
-const cache = cacheFolder(process.env['NODE_COMPILE_CACHE'], process.argv[2] ?? '');
+const cache = cacheFolder(process.env['HANGAR_CACHE']);
+delete process.env['HANGAR_CACHE'];
+if (cache !== undefined) enableCompileCache(cache);
+const code = cache === undefined ? undefined : codeFolder(cache, process.argv[2] ?? '');
 const packages = createRequire(join(folder, entry));
 const loaded = new Map<string, { exports: unknown }>();
-const learning = new Map<string, { readonly script: Script; readonly runs: number }>();
+const learning = new Map<string, { readonly script: Script; readonly keptBytes: number }>();
 
-/** Runs that add the functions that they called to what is kept. */
-const learnedRuns = 5;
+/** One run in four, by chance, looks whether it called functions that none before it did, which takes it two milliseconds. */
+const isLooking = Math.random() < 1 / 4;
+
+/** So many times as long has to be what is kept anew. */
+const worthKeeping = 1.005;
 
 process.on('exit', () => {
-  if (cache === undefined || learning.size === 0) return;
-  for (const [file, { script, runs }] of learning) keep(join(cache, basename(file)), script, runs);
-  removeOtherBuilds(dirname(cache));
+  if (code === undefined || learning.size === 0) return;
+  for (const [file, { script, keptBytes }] of learning) keep(join(code, basename(file)), script, keptBytes);
+  removeOtherBuilds(dirname(code));
 });
 
 load(entry);
 
-/**
- * `code/BUILD/COMMAND` in the folder that bin/runbook made sure of: each command runs other functions. Undefined where
- * nothing may be kept, for a dry run as well.
- */
-function cacheFolder(root: string | undefined, command: string): string | undefined {
-  if (root === undefined || root === '') return undefined;
+/** The folder that bin/runbook made sure of. Undefined where nothing may be kept: what others can write is code that is not ours. */
+function cacheFolder(path: string | undefined): string | undefined {
+  const found = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && isOwn(found) ? path : undefined;
+}
+
+/** Whether nobody else can read or write it. */
+function isOwn({ uid, mode }: { readonly uid: number; readonly mode: number }): boolean {
+  return uid === process.geteuid?.() && (mode & 0o077) === 0;
+}
+
+/** `code/BUILD/COMMAND`: each command runs other functions. */
+function codeFolder(root: string, command: string): string {
   return join(root, 'code', basename(entry, '.cjs'), /^[a-z]{1,20}$/.test(command) ? command : 'others');
 }
 
@@ -62,38 +75,31 @@ function load(name: string): unknown {
   return module.exports;
 }
 
+/** The files of the bundle are ASCII (scripts/bundle.ts). */
 function compile(file: string): Script {
-  const found = cache === undefined ? undefined : kept(join(cache, basename(file)));
-  const source = `(function (exports, require, module, __filename, __dirname) { ${readFileSync(file, 'utf8')}\n})`;
+  const cachedData = code === undefined ? undefined : kept(join(code, basename(file)));
+  const source = `(function (exports, require, module, __filename, __dirname) { ${readFileSync(file, 'latin1')}\n})`;
   const script = new Script(source, {
     filename: file,
-    ...(found && { cachedData: found.code }),
+    ...(cachedData && { cachedData }),
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   // V8 refuses what another version of it, or other options of it, made.
-  const runs = script.cachedDataRejected === true ? 0 : (found?.runs ?? 0);
-  if (runs < learnedRuns) learning.set(file, { script, runs: runs + 1 });
+  const keptBytes = script.cachedDataRejected === true ? 0 : (cachedData?.length ?? 0);
+  if (keptBytes === 0 || isLooking) learning.set(file, { script, keptBytes });
   return script;
-}
-
-/** What stands behind the code in a kept file: its CRC-32, and the number of runs that it has learned from. */
-const trailerBytes = 5;
-
-interface Kept {
-  readonly code: Buffer;
-  readonly runs: number;
 }
 
 /**
  * Undefined where nothing is kept that can be trusted. V8 takes what it is given for true: it runs code that another put
  * there, and ends the process on code that is damaged.
  */
-function kept(path: string): Kept | undefined {
+function kept(path: string): Buffer | undefined {
   try {
     const bytes = readOwnFile(path);
-    if (bytes === undefined || bytes.length <= trailerBytes) return undefined;
-    const code = bytes.subarray(0, -trailerBytes);
-    return bytes.readUInt32LE(code.length) === checksum(code) ? { code, runs: bytes.at(-1) ?? 0 } : undefined;
+    if (bytes === undefined || bytes.length === 0) return undefined;
+    const compiled = bytes.subarray(0, bytes.length / 2);
+    return compiled.equals(bytes.subarray(compiled.length).swap64()) ? compiled : undefined;
   } catch {
     return undefined;
   }
@@ -103,34 +109,27 @@ function kept(path: string): Kept | undefined {
 function readOwnFile(path: string): Buffer | undefined {
   const file = openSync(path, 'r');
   try {
-    const { uid, mode } = fstatSync(file);
-    return uid === process.geteuid?.() && (mode & 0o077) === 0 ? readFileSync(file) : undefined;
+    return isOwn(fstatSync(file)) ? readFileSync(file) : undefined;
   } finally {
     closeSync(file);
   }
 }
 
-/** Asked for here: without a cache the module is not needed, and takes a millisecond. */
-function checksum(code: Buffer): number {
-  return process.getBuiltinModule('node:zlib').crc32(code);
-}
-
-/** Whole or not at all, whoever else does the same. A cache that cannot be written is none. */
-function keep(path: string, script: Script, runs: number): void {
+/**
+ * Whole or not at all, whoever else does the same. A cache that cannot be written is none. The code stands there twice,
+ * the second time with its words turned round: what is equal was not damaged. A checksum would have to be computed by
+ * `node:zlib`, which takes longer to load than all of the code.
+ */
+function keep(path: string, script: Script, keptBytes: number): void {
   const part = `${path}.${process.pid}`;
   try {
+    const compiled = script.createCachedData();
+    if (compiled.length < keptBytes * worthKeeping) return;
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const file = openSync(part, 'wx', 0o600);
     try {
-      const code = script.createCachedData();
-      const trailer = Buffer.alloc(trailerBytes);
-      trailer.writeUInt32LE(checksum(code));
-      trailer.writeUInt8(runs, trailerBytes - 1);
-      const written = writeSync(file, Buffer.concat([code, trailer]));
-      if (written === code.length + trailerBytes) {
-        fsyncSync(file);
-        renameSync(part, path);
-      }
+      const written = writeSync(file, Buffer.concat([compiled, Buffer.from(compiled).swap64()]));
+      if (written === 2 * compiled.length) renameSync(part, path);
     } finally {
       closeSync(file);
       // Of a full disk; what has its name by now is not there any more.

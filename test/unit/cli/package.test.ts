@@ -87,7 +87,10 @@ describe('the packed package', () => {
     expect(statSync(entry).size).toBeGreaterThan(10_000);
     expect(kept(cache).map(modeOf)).toEqual(kept(cache).map(() => 0o600));
     for (let at = dirname(entry); at !== cache; at = dirname(at)) expect(modeOf(at)).toBe(0o700);
+    const before = kept(cache).map(path => statSync(path).ino);
     expect(run(cache, 'list')).toMatch(whole);
+    // What is taken is not written again.
+    expect(kept(cache).map(path => statSync(path).ino)).toEqual(before);
   });
 
   test('compiles again what was damaged, cut off, or could be written by others', () => {
