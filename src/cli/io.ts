@@ -4,7 +4,8 @@ import type { WriteStream } from 'node:tty';
 /** Where a command reads from and writes to: results on stdout, progress and errors on stderr. */
 export interface Io {
   readonly stdin: Readable & { readonly isTTY?: boolean };
-  readonly stdout: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
+  /** Writes all of the text before it returns. */
+  readonly stdout: { write(text: string): void };
   readonly stderr: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns'>>;
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;

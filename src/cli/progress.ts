@@ -9,11 +9,9 @@ export interface Progress {
   end(): void;
 }
 
-export async function showProgress(
-  { quiet }: Pick<GlobalOptions, 'quiet'>,
-  { stderr }: Pick<Io, 'stderr'>,
-): Promise<Progress> {
+export async function showProgress({ quiet }: Pick<GlobalOptions, 'quiet'>, io: Pick<Io, 'stderr'>): Promise<Progress> {
   if (quiet) return { line: () => {}, done: () => {}, end: () => {} };
+  const { stderr } = io;
   if (stderr.isTTY !== true)
     return { line: text => stderr.write(`${text}\n`), done: text => stderr.write(`${text}\n`), end: () => {} };
   const { createLogUpdate } = await import('log-update');
