@@ -10,7 +10,7 @@ def recount():
 
 def look():
     while True:
-        time.sleep(0.001)  # IDLE: working
+        time.sleep(0.001)  # IDLE: working x2
 
 
 start(recount)

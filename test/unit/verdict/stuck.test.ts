@@ -1,22 +1,25 @@
 import { describe, expect, test } from 'vitest';
+import { UnreadableMemoryError } from '../../../src/corefile/memory.ts';
 import { judge } from '../../../src/verdict/judge.ts';
 import { alwaysRunning, call, frame, futex, inputOf, standsStill, stdlib, type ThreadDraft } from './make.ts';
 
 const request = { method: 'GET', path: '/orders' };
 const parked: ThreadDraft = { lwp: 10, frames: [frame('a.py:99 main')], syscall: call('pause') };
 
+const mutex = Buffer.alloc(40);
+mutex.writeUInt32LE(2, 0);
+mutex.writeInt32LE(11, 8);
+mutex.writeInt32LE(1, 12);
+const times = Buffer.alloc(64);
+times.writeBigInt64LE(3600n, 0);
+
 /** The memory of a mutex at 0x7000 that thread 11 has, and of times at 0x9000. */
 const memory = {
   read(address: bigint, length: number) {
-    const bytes = Buffer.alloc(64);
-    if (address >= 0x9000n) {
-      bytes.writeBigInt64LE(3600n, 0);
-      return bytes.subarray(Number(address - 0x9000n), Number(address - 0x9000n) + length);
-    }
-    bytes.writeUInt32LE(2, 0);
-    bytes.writeInt32LE(11, 8);
-    bytes.writeInt32LE(1, 12);
-    return bytes.subarray(Number(address - 0x7000n), Number(address - 0x7000n) + length);
+    const [start, bytes] = address >= 0x9000n ? [0x9000n, times] : [0x7000n, mutex];
+    const at = Number(address - start);
+    if (at < 0 || at + length > bytes.length) throw new UnreadableMemoryError(address, length);
+    return bytes.subarray(at, at + length);
   },
 };
 
