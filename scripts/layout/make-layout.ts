@@ -243,6 +243,7 @@ function frameLayout(source: Source): FrameLayout {
         : { by: 'shim', owners: shimOwners(source) },
       // Macros, which DWARF does not hold: Include/internal/pycore_stackref.h of 3.14 (Py_TAG_BITS, Py_INT_TAG).
       ...(has(source, '_PyInterpreterFrame', 'localsplus[0].bits') && { tagged: { mask: 3, integer: 3 } }),
+      ...optional(source, '_PyInterpreterFrame', { copy: ['tlbc_index'] }),
     };
   return {
     shape: 'frame-object',
@@ -274,6 +275,7 @@ function shimOwners(source: Source): readonly number[] {
 
 function codeLayout(source: Source, { signedLines }: Instructions): CodeLayout {
   const ending = first(source, 'PyCodeObject', 'co_code_adaptive');
+  const copies = first(source, 'PyCodeObject', 'co_tlbc');
   return {
     size: size(source, 'PyCodeObject'),
     typeName: 'code',
@@ -294,7 +296,17 @@ function codeLayout(source: Source, { signedLines }: Instructions): CodeLayout {
     bytecode:
       ending === undefined
         ? { in: 'bytes', offset: need(source, 'PyCodeObject', 'co_code') }
-        : { in: 'code', offset: ending },
+        : {
+            in: 'code',
+            offset: ending,
+            ...(copies !== undefined && {
+              copies: {
+                array: copies,
+                count: need(source, '_PyCodeArray', 'size'),
+                entries: need(source, '_PyCodeArray', 'entries'),
+              },
+            }),
+          },
     ...optional(source, 'PyCodeObject', { exceptionTable: ['co_exceptiontable'] }),
     stackSize: need(source, 'PyCodeObject', 'co_stacksize'),
     ...optional(source, 'PyCodeObject', { slotCount: ['co_nlocalsplus'] }),
@@ -317,6 +329,8 @@ function textLayout(source: Source): TextLayout {
       typeName: 'str',
       length: need(source, 'PyASCIIObject', 'length'),
       state: need(source, 'PyASCIIObject', 'state'),
+      // No expression says the bit of a field. `interned` before it has 2 bits, or a byte where threads change it at any time.
+      kindBit: source.value('sizeof(((PyASCIIObject *)0)->state.interned)') === 1 ? 8 : 2,
       asciiSize: size(source, 'PyASCIIObject'),
       compactSize: size(source, 'PyCompactUnicodeObject'),
       data: need(source, 'PyUnicodeObject', 'data'),
@@ -456,10 +470,16 @@ const described = {
   'text.asciiSize': 'unicode_object.asciiobject_size',
 } as const satisfies Record<string, string | readonly [member: string, from: string]>;
 
+/** The same, of what a build with a GIL has not: there they are 0. */
+const describedFreeThreaded = {
+  'frame.copy': 'interpreter_frame.tlbc_index',
+  'code.bytecode.copies.array': 'code_object.co_tlbc',
+} as const satisfies Record<string, string>;
+
 function debugOffsetsLayout(source: Source): DebugOffsetsLayout | undefined {
   if (!has(source, '_Py_DebugOffsets', 'cookie')) return undefined;
   const fields: Record<string, number | readonly [number, number]> = {};
-  for (const [key, members] of Object.entries(described)) {
+  for (const [key, members] of Object.entries({ ...described, ...(isFreeThreaded(source) && describedFreeThreaded) })) {
     const [member, from] = typeof members === 'string' ? [members] : members;
     const offset = first(source, '_Py_DebugOffsets', member);
     const start = from === undefined ? undefined : first(source, '_Py_DebugOffsets', from);

@@ -30,6 +30,14 @@ export function makeTaskLayout(interpreter: Interpreter): TaskLayout {
         interpreter: offset('PyInterpreterState', 'asyncio_tasks_head'),
         node,
         previous: offset('struct llist_node', 'prev'),
+        described: {
+          state: offset('PyModuleObject', 'md_state'),
+          pointer: needed(module, 'asyncio_state', ['debug_offsets']),
+          size: present(module, `sizeof(${description})`),
+          thread: needed(module, description, ['asyncio_thread_state.asyncio_tasks_head']),
+          interpreter: needed(module, description, ['asyncio_interpreter_state.asyncio_tasks_head']),
+          node: needed(module, description, ['asyncio_task_object.task_node']),
+        },
       },
     }),
     generator: generatorLayout(core),
@@ -89,11 +97,18 @@ function enterAsync(interpreter: Interpreter): Pick<TaskLayout, 'enterAsync'> {
   return opcode === '' ? {} : { enterAsync: Number(opcode) };
 }
 
+const description = 'Py_AsyncioModuleDebugOffsets';
+
 const moduleExpressions = [
   offsetOf('FutureObj', 'fut_callback0'),
   'sizeof(TaskObj)',
   ...['task_loop', 'task_coro', 'task_name', 'task_state', 'task_fut_waiter', 'task_node'].map(member =>
     offsetOf('TaskObj', member),
+  ),
+  offsetOf('asyncio_state', 'debug_offsets'),
+  `sizeof(${description})`,
+  ...['thread_state.asyncio_tasks_head', 'interpreter_state.asyncio_tasks_head', 'task_object.task_node'].map(member =>
+    offsetOf(description, `asyncio_${member}`),
   ),
 ];
 
@@ -106,6 +121,7 @@ const coreExpressions = [
     ['_PyThreadStateImpl', 'asyncio_tasks_head'],
     ['PyInterpreterState', 'asyncio_tasks_head'],
     ['struct llist_node', 'prev'],
+    ['PyModuleObject', 'md_state'],
     ['PyFunctionObject', 'func_closure'],
     ['PyGenObject', 'gi_frame'],
     ['PyGenObject', 'gi_iframe'],

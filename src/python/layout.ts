@@ -228,6 +228,8 @@ export type FrameLayout =
         | { readonly by: 'shim'; readonly owners: readonly number[] };
       /** Words that refer to objects (code, locals, stack) are `_PyStackRef`; absent: plain pointers. */
       readonly tagged?: TaggedWords;
+      /** `int32_t tlbc_index`: the copy of the bytecode that `instruction` points into; absent where code has no copies. */
+      readonly copy?: number;
     };
 
 /** Low bits of a word that say what it is (Include/internal/pycore_stackref.h, 3.14). */
@@ -253,7 +255,7 @@ export interface CodeLayout {
   readonly bytecode:
     | { readonly in: 'bytes'; readonly offset: number }
     /** The code object ends with it. */
-    | { readonly in: 'code'; readonly offset: number };
+    | { readonly in: 'code'; readonly offset: number; readonly copies?: BytecodeCopies };
   /** `co_exceptiontable`; absent: the frame's block stack. */
   readonly exceptionTable?: number;
   readonly stackSize: number;
@@ -272,6 +274,15 @@ export interface CodeLayout {
   readonly keywordOnlyCount?: number;
   /** `int co_flags` */
   readonly flags: number;
+}
+
+/** `co_tlbc` (Include/cpython/code.h, 3.14): threads of a free-threaded build each run a copy of the bytecode. */
+export interface BytecodeCopies {
+  /** Pointer in the code object to the `_PyCodeArray`. */
+  readonly array: number;
+  /** In that array: how many there are, and pointers to them, the first to the code object's own. */
+  readonly count: number;
+  readonly entries: number;
 }
 
 export interface Opcodes {
@@ -298,7 +309,10 @@ export type TextLayout =
       readonly shape: 'compact';
       readonly typeName: string;
       readonly length: number;
+      /** `uint32_t` of bit fields. */
       readonly state: number;
+      /** The lowest bit of `kind` (3 bits) in it; behind it `compact`, then `ascii`. */
+      readonly kindBit: number;
       readonly asciiSize: number;
       readonly compactSize: number;
       readonly data: number;

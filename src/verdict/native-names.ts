@@ -62,7 +62,7 @@ export function waitsForMutex(frames: readonly NativeFrame[]): boolean {
 
 /** Whether the frame's code is the interpreter itself: libpython or the python executable. */
 export function isInterpreterModule(module: string | undefined): boolean {
-  return module !== undefined && /(?:^|\/)(?:libpython\d|python\d(?:\.\d+)?(?:[dmu]*)$|python$)/.test(module);
+  return module !== undefined && /(?:^|\/)(?:libpython\d|python\d(?:\.\d+)?[dmut]*$|python$)/.test(module);
 }
 
 /** Libraries that the interpreter itself uses while it runs byte code: allocation, arithmetic, system calls. */

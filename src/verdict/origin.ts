@@ -6,7 +6,11 @@ import type { FrameOrigin, JudgedFrame } from './thread.ts';
  */
 export function originOf(file: string): FrameOrigin {
   if (/\/(?:site|dist)-packages\//.test(file)) return 'site';
-  if (/\/lib(?:64)?\/python\d\.\d+t?\//.test(file) || /\/python\d+\.zip\//.test(file) || file.startsWith('<frozen ')) {
+  if (
+    /\/lib(?:64)?\/python\d\.\d+t?\//.test(file) ||
+    /\/python\d+t?\.zip\//.test(file) ||
+    file.startsWith('<frozen ')
+  ) {
     return 'stdlib';
   }
   // /usr/bin/gunicorn, venv/bin/celery: generated, runs the package's main function.

@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
 
-/** What the tests run besides npm's packages: Debian package → a program of it. */
+/** What the tests run besides npm's packages: Debian package → a program of it, or a path where it has none. */
 const needed = {
   gdb: 'gdb',
   gcc: 'gcc',
+  make: 'make',
+  'xz-utils': 'xz',
+  'libffi-dev': '/usr/share/doc/libffi-dev',
   mmdebstrap: 'mmdebstrap',
   zstd: 'zstd',
   binutils: 'objcopy',
@@ -42,7 +45,7 @@ export function setup(): void {
 
 function isInstalled(program: string): boolean {
   try {
-    execFileSync('sh', ['-c', 'command -v "$1"', 'sh', program], { stdio: 'ignore' });
+    execFileSync('sh', ['-c', 'command -v "$1" || test -e "$1"', 'sh', program], { stdio: 'ignore' });
     return true;
   } catch {
     return false;

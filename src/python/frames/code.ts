@@ -60,6 +60,24 @@ export class Code {
     return this.#heap.pointer(this.address + BigInt(bytecode.offset)) + BigInt(this.#heap.layout.bytes.data);
   }
 
+  /**
+   * Where a copy of its instructions starts, by its index in `BytecodeCopies`.
+   * @throws HangarError when there is no such copy
+   */
+  copyAddress(index: number): bigint {
+    const { bytecode } = this.#heap.layout.code;
+    if (index === 0 || bytecode.in === 'bytes' || bytecode.copies === undefined) return this.bytecodeAddress;
+    const array = this.#heap.pointer(this.address + BigInt(bytecode.copies.array));
+    const count = this.#heap.count(array + BigInt(bytecode.copies.count), copyLimit);
+    const copy =
+      index > 0 && index < count ? this.#heap.pointer(array + BigInt(bytecode.copies.entries + 8 * index)) : 0n;
+    if (copy === 0n)
+      throw new MalformedPythonError(
+        `${this.function} has ${count} copies of its bytecode, expected one of index ${index}`,
+      );
+    return copy;
+  }
+
   get bytecode(): Buffer {
     const { code, object } = this.#heap.layout;
     if (this.#bytecode) return this.#bytecode;
@@ -127,6 +145,8 @@ export class Code {
   }
 }
 
+/** Threads that a process may have: each has one copy, and the array grows by doubling. */
+const copyLimit = 1 << 16;
 /** Include/cpython/code.h (`CO_FAST_CELL`, `CO_FAST_FREE`), 3.11. */
 const cellKinds = 0x40 | 0x80;
 /** Include/code.h (`CO_VARARGS`, `CO_VARKEYWORDS`): each is one more argument. */

@@ -123,8 +123,10 @@ export class FrameReader {
     const code = this.code(this.#heap.referent(bytes.readBigUInt64LE(layout.code)));
     const { entry } = layout;
     const locals = address + BigInt(layout.locals);
+    const bytecode =
+      layout.copy === undefined ? code.bytecodeAddress : code.copyAddress(bytes.readInt32LE(layout.copy));
     return liveFrame(address, code, {
-      instruction: Number(BigInt.asIntN(40, bytes.readBigUInt64LE(layout.instruction) - code.bytecodeAddress)),
+      instruction: Number(BigInt.asIntN(40, bytes.readBigUInt64LE(layout.instruction) - bytecode)),
       locals,
       stack: locals + BigInt(8 * code.slotCount),
       // With shims the frame before a shim learns it when the shim is reached.

@@ -163,6 +163,7 @@ export const layout: Layout = {
     typeName: 'str',
     length: 16,
     state: 32,
+    kindBit: 2,
     asciiSize: 40,
     compactSize: 56,
     data: 56,

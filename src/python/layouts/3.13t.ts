@@ -165,6 +165,7 @@ export const layout: Layout = {
     typeName: 'str',
     length: 32,
     state: 48,
+    kindBit: 2,
     asciiSize: 56,
     compactSize: 72,
     data: 72,

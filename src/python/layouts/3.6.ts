@@ -113,6 +113,7 @@ export const layout: Layout = {
     typeName: 'str',
     length: 16,
     state: 32,
+    kindBit: 2,
     asciiSize: 48,
     compactSize: 72,
     data: 72,

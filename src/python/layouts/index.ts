@@ -11,6 +11,7 @@ import { layout as python3_12 } from './3.12.ts';
 import { layout as python3_13 } from './3.13.ts';
 import { layout as python3_13t } from './3.13t.ts';
 import { layout as python3_14 } from './3.14.ts';
+import { layout as python3_14t } from './3.14t.ts';
 
 /** One table a CPython minor, ascending. */
 export const layouts: readonly Layout[] = [
@@ -27,4 +28,4 @@ export const layouts: readonly Layout[] = [
 ];
 
 /** Those of free-threaded builds (PEP 703). */
-export const freeThreadedLayouts: readonly Layout[] = [python3_13t];
+export const freeThreadedLayouts: readonly Layout[] = [python3_13t, python3_14t];

@@ -325,11 +325,11 @@ export class Heap {
     if (headBytes > headLimit) throw new MalformedPythonError(`a text has a head of ${headBytes} bytes`);
     const head = this.read(object, headBytes);
     const length = countIn(head, text.length, object, tableLimit);
-    // Bit fields since 3.3: interned 2, kind 3, compact 1, ascii 1 (Include/cpython/unicodeobject.h).
-    const state = head.readUInt32LE(text.state);
-    const kind = (state >> 2) & 7;
-    const compact = (state & 0x20) !== 0;
-    const ascii = (state & 0x40) !== 0;
+    // Include/cpython/unicodeobject.h, since 3.3.
+    const state = head.readUInt32LE(text.state) >>> text.kindBit;
+    const kind = state & 7;
+    const compact = (state & 8) !== 0;
+    const ascii = (state & 16) !== 0;
     const data = compact
       ? object + BigInt(ascii ? text.asciiSize : text.compactSize)
       : this.pointer(object + BigInt(text.data));

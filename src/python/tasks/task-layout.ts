@@ -26,6 +26,7 @@ export interface TaskLayout {
     /** Of the node in a task. */
     readonly node: number;
     readonly previous: number;
+    readonly described: TaskListDescription;
   };
   /** `PyGenObject`; coroutines and asynchronous generators start alike. */
   readonly generator: {
@@ -59,4 +60,22 @@ export interface TaskLayout {
   readonly list: { readonly items: number };
   /** `PyWeakReference.wr_object` */
   readonly referent: number;
+}
+
+/**
+ * Where the `_asyncio` module says itself how its lists lie (`Py_AsyncioModuleDebugOffsets` of Modules/_asynciomodule.c,
+ * 3.14): `PyInterpreterState` of a free-threaded build changes with the allocator inside it, also between releases of
+ * one minor.
+ */
+export interface TaskListDescription {
+  /** `PyModuleObject.md_state` */
+  readonly state: number;
+  /** `asyncio_state.debug_offsets`, a pointer to the description. */
+  readonly pointer: number;
+  /** Bytes of the description. */
+  readonly size: number;
+  /** In the description, `uint64_t` each: what stands for the fields of the same names. */
+  readonly thread: number;
+  readonly interpreter: number;
+  readonly node: number;
 }

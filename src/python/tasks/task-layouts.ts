@@ -413,6 +413,14 @@ export const taskLayouts: readonly TaskLayout[] = [
       interpreter: 10880,
       node: 152,
       previous: 8,
+      described: {
+        state: 32,
+        pointer: 152,
+        size: 104,
+        thread: 96,
+        interpreter: 64,
+        node: 48,
+      },
     },
     generator: {
       frame: 72,
@@ -450,5 +458,70 @@ export const taskLayouts: readonly TaskLayout[] = [
       items: 24,
     },
     referent: 16,
+  },
+  {
+    minor: '3.14t',
+    source: {
+      version: '3.14.7',
+      structures: 'DWARF of python3.14t, DWARF of _asyncio.cpython-314t-x86_64-linux-gnu.so',
+    },
+    task: {
+      size: 192,
+      loop: 32,
+      coroutine: 144,
+      name: 152,
+      state: 120,
+      waiter: 136,
+    },
+    lists: {
+      thread: 880,
+      interpreter: 17632,
+      node: 168,
+      previous: 8,
+      described: {
+        state: 48,
+        pointer: 152,
+        size: 104,
+        thread: 96,
+        interpreter: 64,
+        node: 48,
+      },
+    },
+    generator: {
+      frame: 88,
+      qualifiedName: 48,
+      state: {
+        offset: 83,
+        created: -3,
+        executing: 0,
+      },
+    },
+    stackTop: {
+      as: 'pointer',
+      offset: 64,
+    },
+    awaiting: {
+      by: 'state',
+      value: -1,
+    },
+    future: {
+      callback: 40,
+    },
+    closure: 88,
+    between: {
+      async_generator_asend: 32,
+      async_generator_athrow: 32,
+      coroutine_wrapper: 32,
+    },
+    set: {
+      mask: 48,
+      table: 56,
+      entry: 16,
+      key: 0,
+    },
+    list: {
+      items: 40,
+    },
+    referent: 32,
   },
 ];

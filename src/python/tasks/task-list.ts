@@ -11,6 +11,8 @@ const slotLimit = 1 << 14;
 export interface TaskPlaces {
   /** `asyncio.tasks` */
   readonly module: bigint;
+  /** `_asyncio`; undefined where asyncio runs without it. */
+  readonly extension: bigint | undefined;
   readonly interpreter: bigint;
   readonly threads: readonly bigint[];
   readonly none: bigint | undefined;
@@ -51,9 +53,9 @@ interface TaskSource {
 }
 
 function* sources(heap: Heap, layout: TaskLayout, places: TaskPlaces): Generator<TaskSource> {
-  const { module, interpreter, threads } = places;
-  const { lists } = layout;
-  if (lists) {
+  const { module, extension, interpreter, threads } = places;
+  if (layout.lists) {
+    const lists = describedLists(heap, layout.lists, extension);
     for (const thread of threads)
       yield {
         what: `task list of the thread state ${formatAddress(thread)}`,
@@ -81,8 +83,25 @@ function* sources(heap: Heap, layout: TaskLayout, places: TaskPlaces): Generator
   };
 }
 
+type TaskLists = NonNullable<TaskLayout['lists']>;
+
+/** Bytes of the structures that hold lists: a description that leads further is damage. */
+const structureLimit = 1 << 24;
+
+/** The table of the lists, with the numbers that the module itself gives where it can be asked. */
+function describedLists(heap: Heap, lists: TaskLists, extension: bigint | undefined): TaskLists {
+  const { state, pointer, size, thread, interpreter, node } = lists.described;
+  const own = attempt(() => {
+    const description = heap.pointer(heap.pointer((extension ?? 0n) + BigInt(state)) + BigInt(pointer));
+    const bytes = heap.read(description, size);
+    const offset = (at: number) => Number(bytes.readBigUInt64LE(at));
+    return { thread: offset(thread), interpreter: offset(interpreter), node: offset(node) };
+  });
+  return own !== undefined && Object.values(own).every(each => each < structureLimit) ? { ...lists, ...own } : lists;
+}
+
 /** Tasks of a circular list: each node must lead back to the one before it. */
-function* linked(heap: Heap, { node, previous }: NonNullable<TaskLayout['lists']>, head: bigint): Generator<bigint> {
+function* linked(heap: Heap, { node, previous }: TaskLists, head: bigint): Generator<bigint> {
   for (let before = head, count = 0; count <= taskLimit; count++) {
     const at = heap.pointer(before);
     const back = heap.pointer(at + BigInt(previous));

@@ -53,6 +53,7 @@ export function readTasks(question: TaskQuestion): TaskAnswer {
   const threads = question.threads.filter(thread => thread.interpreter === interpreter.id);
   const list = listTasks(heap, layout, {
     module,
+    extension: modules.get('_asyncio'),
     interpreter: interpreter.address,
     threads: threads.map(({ address }) => address),
     none: objects.none,

@@ -94,7 +94,7 @@ export function builtRootFilesystem(release: Release): string | undefined {
 }
 
 function placeOf(release: Release): { readonly cache: string; readonly root: string } {
-  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hangar-test');
+  const cache = testCache();
   const key = createHash('sha256')
     .update(JSON.stringify([edition, recipes[release]]))
     .digest('hex')
@@ -102,7 +102,13 @@ function placeOf(release: Release): { readonly cache: string; readonly root: str
   return { cache, root: join(cache, `${release}-${key}`) };
 }
 
-async function withLock(path: string, act: () => Promise<void>): Promise<void> {
+/** Folder of the user's cache in which tests keep what they build. */
+export function testCache(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hangar-test');
+}
+
+/** Acts while no other process that asks for the same lock file does (flock(1)). */
+export async function withLock(path: string, act: () => Promise<void>): Promise<void> {
   const holder = execFile('flock', [path, 'sh', '-c', 'echo locked; read -r _']);
   await new Promise<void>((resolve, reject) => {
     holder.stdout?.once('data', () => resolve());
@@ -144,7 +150,7 @@ async function build(release: Release, root: string): Promise<void> {
 }
 
 /** The mirror that this machine's own apt is set to, in either of its two forms (sources.list(5)). */
-async function debianMirror(): Promise<string> {
+export async function debianMirror(): Promise<string> {
   const folder = '/etc/apt/sources.list.d';
   const names = existsSync(folder) ? (await readdir(folder)).map(name => join(folder, name)) : [];
   for (const path of ['/etc/apt/sources.list', ...names]) {
