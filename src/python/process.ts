@@ -137,26 +137,37 @@ export interface PythonWait {
   readonly ownerAbsent?: boolean;
   /** Of an import lock: name of the module whose import is awaited. */
   readonly module?: string;
+  /** Of a semaphore: how many of its permits nobody holds, and how many there are, where it knows. */
+  readonly permits?: { readonly value: number; readonly initial?: number };
   /** Of a lock that processes share: no thread of this one holds it. */
   readonly heldElsewhere?: boolean;
   /** The limit that the waiting function was called with. */
   readonly timeoutSeconds?: number;
-  /** Address of the future whose result is awaited, or of the waiter that `wait` put into several futures. */
+  /**
+   * Address of the future whose result is awaited, of the waiter that `wait` put into several futures, or of the number of a job
+   * of multiprocessing.pool.
+   */
   readonly future?: bigint;
+  /** Address of the queue of work in which that future's work still lies: no worker of its pool has taken it. */
+  readonly queuedIn?: bigint;
   readonly evidence: readonly Evidence[];
 }
 
-/** A future of concurrent.futures whose work a thread does. */
+/** A future of concurrent.futures, or a job of multiprocessing.pool, whose work a thread does. */
 export interface RunningFuture {
+  /** As `PythonWait.future`. */
   readonly address: bigint;
   /** Addresses of the waiters that are told when it is done. */
   readonly waiters: readonly bigint[];
   readonly evidence: readonly Evidence[];
 }
 
-/** A lock this thread owns: bound `__exit__` on the value stack of a `with`, or `rlock_owner`. */
+/**
+ * A lock this thread owns: bound `__exit__` on the value stack of a `with`, or `rlock_owner`; or one permit of a semaphore of
+ * Lib/threading.py, taken by such a `with`.
+ */
 export interface HeldLock {
-  readonly kind: LockKind;
+  readonly kind: LockKind | 'semaphore';
   readonly address: bigint;
   /** The frame whose `with` holds it; absent for an RLock known by owner only. */
   readonly frame?: number;
@@ -191,6 +202,12 @@ export interface PythonTask {
   readonly waitsFor?: readonly bigint[];
   /** Whether one of several that it waits for would do: a semaphore has several holders. */
   readonly anyWillDo?: boolean;
+  /** What it waits for; absent unless it waits, and where that could not be read. */
+  readonly waits?: TaskWait;
+  /** Of what others wait for: what it is in the `with` or `async with` block of. */
+  readonly holds?: readonly TaskHold[];
+  /** gevent's hub: it runs the others, and waits for input and output in their place. */
+  readonly isHub?: boolean;
   /** Whether it is one of some that wait for each other. */
   readonly inCycle?: boolean;
   /** The web request that it serves. */
@@ -198,6 +215,48 @@ export interface PythonTask {
 }
 
 export type TaskFrame = Pick<PythonFrame, 'function' | 'file' | 'line' | 'locals'>;
+
+/** `task`: the end of others; `worker`: work that was given to a thread; `future`: something of which no more is known. */
+export type TaskWaitKind =
+  | 'task'
+  | 'lock'
+  | 'semaphore'
+  | 'condition'
+  | 'event'
+  | 'queue'
+  | 'io'
+  | 'sleep'
+  | 'worker'
+  | 'future';
+
+/** What a suspended task waits for. */
+export interface TaskWait {
+  readonly kind: TaskWaitKind;
+  /** Of the lock, semaphore, condition, event or queue. */
+  readonly address?: bigint;
+  /** That it waits for this object, or for these tasks. */
+  readonly confidence: 'proven' | 'likely';
+  readonly fd?: number;
+  /** `address:port` or path, where the transport or the evidence has it. */
+  readonly peer?: string;
+  /** Whether the peer has connected to this process, which waits for what it wants next. */
+  readonly isClient?: boolean;
+  /** LWP of the thread that does the work. */
+  readonly worker?: number;
+  /** The least limit that was read: of its sleep, or after which it gives up. */
+  readonly timeoutSeconds?: number;
+  /** It gives up by itself, perhaps after a time that could not be read. */
+  readonly limited?: boolean;
+  readonly evidence: readonly Evidence[];
+}
+
+/** A lock or the like that a suspended task holds. */
+export interface TaskHold {
+  readonly address: bigint;
+  /** Line of the `with` statement. */
+  readonly at: { readonly file: string; readonly line: number };
+  readonly evidence: readonly Evidence[];
+}
 
 /** Threads that take their work from one queue. */
 export interface PythonPool {

@@ -123,11 +123,14 @@ function readInterpreters(reader: Reader, runtime: Runtime) {
 
 /** The threads, with what one says of another: who is awaited, who imports, who owns, and whose stack is whose. */
 function settled(
-  { heap, frames, lwps }: Reader,
+  { heap, frames, lwps, pools }: Reader,
   target: PythonTarget,
   threads: readonly PythonThread[],
 ): readonly PythonThread[] {
-  const awaited = settleAwaited(threads, id => lwps.has(id));
+  const awaited = settleAwaited(threads, {
+    isAlive: id => lwps.has(id),
+    queued: futures => pools.queued(futures),
+  });
   const importing = settleImports(target, heap, frames, awaited);
   const owning = settleOwners(importing);
   return placeOnStacks(heap, target.core.threads, owning);

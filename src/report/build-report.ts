@@ -37,7 +37,7 @@ export interface ModuleDetail {
 export function buildReport(input: ReportInput): Report {
   const { verdict, sources, showQuery = false } = input;
   const threads = verdict.threads.map(thread => reportThread(thread, { ...(sources && { sources }), showQuery }));
-  const findings = verdict.findings.map(reportFinding);
+  const findings = verdict.findings.map(finding => reportFinding(finding, sources));
   const gaps = [...verdict.gaps, ...(input.gaps ?? [])];
   const tasks = verdict.tasks?.map(task => reportTask(task, showQuery));
   return {

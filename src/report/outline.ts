@@ -2,8 +2,9 @@ import { awaitedGils, gilWaiters } from './interpreter.ts';
 import { localVariables } from './local-variables.ts';
 import { isStandardLibrary, shortPlace } from './place.ts';
 import type { Report, ReportFinding, ReportThread } from './schema.ts';
+import { stoppedRequests } from './stopped-requests.ts';
 import { label } from './summary.ts';
-import { suspendedWork } from './suspended-work.ts';
+import { stoppedTasks, suspendedWork } from './suspended-work.ts';
 
 /** What a reader sees, before it becomes text, Markdown or HTML: data as it is, not yet escaped. */
 export interface Outline {
@@ -76,6 +77,7 @@ function candidatesOf({ candidates = [] }: Report): readonly string[] {
 
 function findingSection(report: Report, finding: ReportFinding, number: number): Block {
   const { summary, victims, next, evidence } = finding;
+  const stopped = stoppedRequests(report.threads, victims);
   return {
     kind: 'section',
     title: `${number}. ${label(finding)}: ${summary}`,
@@ -83,24 +85,30 @@ function findingSection(report: Report, finding: ReportFinding, number: number):
       ...placesOf(report, finding),
       ...list(evidence.map(evidenceLine)),
       ...(victims.length === 0 ? [] : [{ kind: 'paragraph', text: `waiting for it: ${victims.join(', ')}` } as const]),
+      ...(stopped === undefined ? [] : [{ kind: 'paragraph', text: `stops ${stopped}` } as const]),
+      ...stoppedTasks(report, finding),
       { kind: 'paragraph', text: `next: ${next}` },
     ],
   };
 }
 
 /** Each root's place with the source around it, as far as it is known to be what ran. */
-function placesOf({ threads }: Report, { roots }: ReportFinding): readonly Block[] {
+function placesOf({ threads, tasks = [] }: Report, { roots }: ReportFinding): readonly Block[] {
   const seen = new Set<string>();
   return roots.flatMap((root): readonly Block[] => {
     const place = `${root.file}:${root.line}`;
     if (root.line === 0 || seen.has(place)) return [];
     seen.add(place);
     const thread = threads.find(({ lwp }) => lwp === root.lwp);
-    const source = thread?.python.find(({ file, line }) => file === root.file && line === root.line)?.source;
-    const request = thread?.request === undefined ? '' : `, serving ${thread.request.method} ${thread.request.path}`;
+    const own = thread?.python.find(({ file, line }) => file === root.file && line === root.line)?.source;
+    const source = root.task === undefined ? own : root.source;
+    const { request } =
+      (root.task === undefined ? thread : tasks.find(({ address }) => address === root.task?.address)) ?? {};
+    const serving = request === undefined ? '' : `, serving ${request.method} ${request.path}`;
+    const suspended = root.task === undefined ? '' : `, a ${root.task.kind === 'greenlet' ? 'greenlet' : 'task'} of`;
     const heading = {
       kind: 'paragraph',
-      text: `${place} in ${root.function}, thread ${root.lwp}${request}${sourceNote(source?.status)}`,
+      text: `${place} in ${root.function}${suspended === '' ? ',' : suspended} thread ${root.lwp}${serving}${sourceNote(source?.status)}`,
     } as const;
     if (source === undefined || source.lines.length === 0) return [heading];
     const lines = source.lines.map((text, index) => {
@@ -129,10 +137,23 @@ function waitsOf({ threads }: Report): readonly string[] {
   return threads.flatMap(thread => {
     const { lwp, waits } = thread;
     if (waits === undefined || (waits.owner === undefined && thread.role !== 'application')) return [];
-    const owner = waits.owner === undefined ? '' : ` ← thread ${waits.owner}${waits.owner === lwp ? ' (itself)' : ''}`;
-    return [`${lwp} ${placeOf(thread)} → ${waitText(waits)}${owner}`];
+    return [`${lwp} ${placeOf(thread)} → ${waitText(waits)}${ownerText(thread)}`];
   });
 }
+
+/** ` ← thread 12`; of a semaphore, ` ← any of threads 12, 13`, ` ← perhaps thread 12` where others hold permits besides. */
+function ownerText({ lwp, waits }: ReportThread): string {
+  const { owner, holders = [] } = waits ?? {};
+  const sure = owner === undefined ? 'perhaps ' : '';
+  if (holders.length > 1) {
+    const more = holders.length > shownHolders ? ` and ${holders.length - shownHolders} more` : '';
+    return ` ← ${sure}any of threads ${holders.slice(0, shownHolders).join(', ')}${more}`;
+  }
+  const one = owner ?? holders[0];
+  return one === undefined ? '' : ` ← ${sure}thread ${one}${one === lwp ? ' (itself)' : ''}`;
+}
+
+const shownHolders = 4;
 
 export function waitText({
   kind,

@@ -7,6 +7,12 @@ const confidence = z.enum(['proven', 'likely', 'suspected']);
 const seconds = z.number();
 const lwp = z.int();
 
+const sourceSchema = z.looseObject({
+  firstLine: z.int(),
+  lines: z.array(z.string()),
+  status: z.enum(['as-run', 'changed-since', 'given', 'absent']),
+});
+
 const findingSchema = z.looseObject({
   class: z.enum([
     'deadlock',
@@ -24,8 +30,24 @@ const findingSchema = z.looseObject({
   ]),
   confidence,
   summary: z.string(),
-  roots: z.array(z.looseObject({ lwp, function: z.string(), file: z.string(), line: z.int() })),
+  roots: z.array(
+    z.looseObject({
+      lwp,
+      function: z.string(),
+      file: z.string(),
+      line: z.int(),
+      task: z
+        .looseObject({ kind: z.enum(['asyncio', 'greenlet']), name: z.string().optional(), address })
+        .optional()
+        .describe('the suspended task that it is; `lwp` runs its event loop and is free'),
+      source: sourceSchema.optional().describe('of a task'),
+    }),
+  ),
   victims: z.array(lwp).describe('LWPs that wait, directly or not, for a root'),
+  tasks: z
+    .array(address)
+    .optional()
+    .describe('`address` of tasks that wait, directly or not, for a root, or for the thread that it keeps from them'),
   evidence: z.array(
     z.looseObject({
       text: z.string(),
@@ -36,12 +58,6 @@ const findingSchema = z.looseObject({
   ),
   next: z.string().describe('one next action or command'),
   signature: z.string().describe('equal for the same cause elsewhere'),
-});
-
-const sourceSchema = z.looseObject({
-  firstLine: z.int(),
-  lines: z.array(z.string()),
-  status: z.enum(['as-run', 'changed-since', 'given', 'absent']),
 });
 
 const localsSchema = z
@@ -99,6 +115,10 @@ const threadSchema = z.looseObject({
       ]),
       address: address.optional(),
       owner: lwp.optional(),
+      holders: z
+        .array(lwp)
+        .optional()
+        .describe('of a semaphore: LWPs inside its with blocks, of which any one would do'),
       pid: z.int().optional().describe('of the child process that it waits for'),
       module: z.string().optional().describe('whose import it waits for'),
       confidence,

@@ -1,3 +1,4 @@
+import { enumerate } from '../verdict/rules/rule.ts';
 import type { Report, ReportFinding, ReportTask, ReportThread } from './schema.ts';
 import { waitForEachOther } from './suspended-work.ts';
 
@@ -12,8 +13,9 @@ export interface SummaryInput {
 /** The report's first line: notice, cause, place, source text, request; or that nothing hangs. */
 export function summaryOf({ findings, threads, gaps, tasks = [], notice }: SummaryInput): string {
   const [first] = findings;
-  const cause = first === undefined ? noCause(threads, gaps, tasks) : causeOf(first, findings.length - 1, threads);
-  const circle = first === undefined ? undefined : waitForEachOther(tasks);
+  const cause =
+    first === undefined ? noCause(threads, gaps, tasks) : causeOf(first, findings.length - 1, { threads, tasks });
+  const circle = first === undefined ? undefined : waitForEachOther(untold(tasks, findings));
   return [notice, cause, circle && `And ${circle}.`].filter(part => part !== undefined).join(' ');
 }
 
@@ -28,6 +30,16 @@ function noCause(threads: readonly ReportThread[], gaps: Report['gaps'], tasks: 
   if (circle !== undefined) return `No thread hangs, but ${circle}.`;
   const idle = threads.filter(({ role }) => role === 'idle').length;
   return `Nothing hangs: ${counted(threads.length)}, ${idle} of them idle, and no cause found${childOf(threads)}.`;
+}
+
+/** Tasks that no finding names. */
+function untold(tasks: readonly ReportTask[], findings: Report['findings']): readonly ReportTask[] {
+  const told = new Set(findings.flatMap(({ roots, tasks: stopped = [] }) => [...roots.map(taskOf), ...stopped]));
+  return tasks.filter(({ address }) => !told.has(address));
+}
+
+function taskOf({ task }: ReportFinding['roots'][number]): string | undefined {
+  return task?.address;
 }
 
 /** A parent is as good as its children: whether one of them hangs is not in its own memory. */
@@ -49,11 +61,19 @@ export const coreGap = 'core';
 /** How a gap begins that says that the frames of a thread broke off (src/python). */
 const framesGap = 'Python frames of ';
 
-function causeOf(finding: ReportFinding, others: number, threads: readonly ReportThread[]): string {
-  const requests = requestsOf(finding, threads);
+/** What runs, or is suspended, and may serve requests. */
+interface Workers {
+  readonly threads: readonly ReportThread[];
+  readonly tasks: readonly ReportTask[];
+}
+
+function causeOf(finding: ReportFinding, others: number, workers: Workers): string {
+  const requests = requestsOf(finding, workers);
+  const behind = waitingRequests(finding, workers).filter(request => !requests.includes(request));
   return [
-    `${label(finding)}: ${withSource(finding, threads)}`,
-    requests.length === 0 ? '' : `; ${requests.length === 1 ? 'request' : 'requests'} ${requests.join(' and ')}`,
+    `${label(finding)}: ${withSource(finding, workers.threads)}`,
+    requests.length === 0 ? '' : `; ${requests.length === 1 ? 'request' : 'requests'} ${listed(requests)}`,
+    behind.length === 0 ? '' : `; behind ${finding.roots.length === 1 ? 'it' : 'them'} ${listed(behind)}`,
     others === 0 ? '.' : `; and ${others} more ${others === 1 ? 'finding' : 'findings'}.`,
   ].join('');
 }
@@ -84,16 +104,38 @@ function sourceLine(thread: ReportThread | undefined, root: ReportFinding['roots
   const frame = thread?.python.find(
     ({ file, line, function: name }) => file === root.file && line === root.line && name === root.function,
   );
-  const source = frame?.source;
+  const source = root.task === undefined ? frame?.source : root.source;
   if (source === undefined || source.status === 'absent' || source.status === 'changed-since') return undefined;
   const text = source.lines[root.line - source.firstLine]?.trim();
   return text === '' ? undefined : text;
 }
 
-function requestsOf({ roots }: ReportFinding, threads: readonly ReportThread[]): readonly string[] {
-  const requests = roots.flatMap(({ lwp }) => {
-    const request = threads.find(thread => thread.lwp === lwp)?.request;
-    return request ? [`${request.method} ${request.path}`] : [];
-  });
-  return [...new Set(requests)];
+function requestsOf({ roots }: ReportFinding, { threads, tasks }: Workers): readonly string[] {
+  return distinct(
+    roots.map(({ lwp, task }) =>
+      task === undefined
+        ? threads.find(thread => thread.lwp === lwp)?.request
+        : tasks.find(({ address }) => address === task.address)?.request,
+    ),
+  );
+}
+
+/** Those of suspended tasks that wait; those of threads are told with these. */
+function waitingRequests({ tasks: stopped = [] }: ReportFinding, { tasks }: Workers): readonly string[] {
+  const waiting = new Set(stopped);
+  return distinct(tasks.map(({ address, request }) => (waiting.has(address ?? '') ? request : undefined)));
+}
+
+function distinct(requests: readonly (ReportThread['request'] | undefined)[]): readonly string[] {
+  return [
+    ...new Set(requests.flatMap(request => (request === undefined ? [] : [`${request.method} ${request.path}`]))),
+  ];
+}
+
+/** Requests that are named. */
+const namedRequests = 3;
+
+function listed(requests: readonly string[]): string {
+  if (requests.length <= namedRequests) return enumerate(requests);
+  return `${requests.slice(0, namedRequests).join(', ')} and ${requests.length - namedRequests} more`;
 }

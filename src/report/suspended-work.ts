@@ -1,6 +1,6 @@
 import type { Block } from './outline.ts';
 import { isStandardLibrary, shortPlace } from './place.ts';
-import type { Report, ReportTask } from './schema.ts';
+import type { Report, ReportFinding, ReportTask } from './schema.ts';
 
 /** Whole stacks that are shown of one event loop, each of a group of tasks that stand alike. */
 const stackLimit = 50;
@@ -16,6 +16,14 @@ export function suspendedWork({ tasks = [] }: Report): readonly Block[] {
   const circle = waitForEachOther(tasks);
   const note: readonly Block[] = circle === undefined ? [] : [{ kind: 'paragraph', text: `${circle}.` }];
   return [{ kind: 'section', title: 'Suspended work', blocks: [...note, ...loops.flatMap(loopBlocks)] }];
+}
+
+/** Tasks that a finding stops, in one line: how many, their names, their requests. */
+export function stoppedTasks({ tasks = [] }: Report, { tasks: stopped = [] }: ReportFinding): readonly Block[] {
+  const addresses = new Set(stopped);
+  const waiting = tasks.filter(({ address = '' }) => addresses.has(address));
+  if (waiting.length === 0) return [];
+  return [{ kind: 'paragraph', text: `suspended behind it: ${labelOf(waiting)}${serving(waiting)}` }];
 }
 
 /** Those that wait for each other, none of which can go on by itself; undefined: there are none. */

@@ -62,7 +62,10 @@ const linesBefore = 2;
 const linesAfter = 2;
 
 /** A few lines around the frame's, of the file as it was; a file that cannot hold the line is not the one that ran. */
-function sourceAround({ file, line }: JudgedFrame, sources: SourceLookup): ReportThread['python'][number]['source'] {
+export function sourceAround(
+  { file, line }: Pick<JudgedFrame, 'file' | 'line'>,
+  sources: SourceLookup,
+): ReportThread['python'][number]['source'] {
   const source = sources(file);
   if (source === undefined) return undefined;
   const all = source.text?.split(/\r\n|[\n\r]/) ?? [];
@@ -72,12 +75,25 @@ function sourceAround({ file, line }: JudgedFrame, sources: SourceLookup): Repor
 }
 
 function reportWait(waits: NonNullable<JudgedThread['waits']>): NonNullable<ReportThread['waits']> {
-  const { kind, address, owner, pid, module, confidence, peer, fd, syscall, timeoutSeconds, socketTimeoutSeconds } =
-    waits;
+  const {
+    kind,
+    address,
+    owner,
+    holders,
+    pid,
+    module,
+    confidence,
+    peer,
+    fd,
+    syscall,
+    timeoutSeconds,
+    socketTimeoutSeconds,
+  } = waits;
   return {
     kind,
     ...(address !== undefined && { address: formatAddress(address) }),
     ...(owner !== undefined && { owner }),
+    ...(holders && { holders: [...holders] }),
     ...(pid !== undefined && { pid }),
     ...(module !== undefined && { module }),
     confidence,

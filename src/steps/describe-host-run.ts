@@ -7,6 +7,7 @@ const found = z.looseObject({
   pid: z.int(),
   service: z.string().optional(),
   reasons: z.array(z.string()),
+  candidates: z.array(z.looseObject({ pid: z.int() })).default([]),
 });
 const recovered = z.looseObject({
   mode: z.string(),
@@ -46,7 +47,7 @@ function firstLine(
   const service = find?.service ?? 'the service';
   const why = find === undefined ? '' : `: ${find.reasons.join('; ')}`;
   if (status === 'finished' && find?.state === 'healthy')
-    return [`${name}: ${service} is healthy${why}. Nothing was touched.`];
+    return [`${name}: ${service} is healthy${why}. Nothing was touched.`, ...lookAllTheSame(name, find)];
   if (status === 'finished') return [`${name}: finished${endedBy(steps)}`];
   const isLeftDown =
     find?.state === 'hung' &&
@@ -56,6 +57,20 @@ function firstLine(
   if (status !== 'succeeded' && isLeftDown) return [`${name}: ${service.toUpperCase()} IS STILL DOWN; ${restart}`];
   return [`${name}: ${status}${why === '' ? '' : `; process ${find?.pid} of ${service} is ${find?.state}${why}`}`];
 }
+
+/** The command that takes the core of a healthy process, which `hang` never does: its check may miss what users see. */
+function lookAllTheSame(host: string, { pid, candidates }: z.infer<typeof found>): readonly string[] {
+  const others = candidates.map(candidate => candidate.pid).filter(other => other !== pid);
+  const told = others.slice(0, toldCandidates).join(', ');
+  const more = others.length > toldCandidates ? ` and ${others.length - toldCandidates} more` : '';
+  const choice = others.length === 0 ? '' : ` (or another one of its processes: ${told}${more})`;
+  return [
+    `  to look inside all the same: runbook capture --host ${host} --pid ${pid}${choice}`,
+    '  it takes a core, restarts nothing, and names the case to analyze',
+  ];
+}
+
+const toldCandidates = 4;
 
 /** The last step that was run: behind it nothing more was needed. */
 function endedBy(steps: readonly StepRun[]): string {

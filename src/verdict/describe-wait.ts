@@ -8,6 +8,7 @@ import { gilEvidence, isGilAddress } from './gil.ts';
 import { knownWait } from './known/library-waits.ts';
 import { type AwaitedMutex, awaitedMutex } from './mutex.ts';
 import { waitsForGil, waitsForMutex } from './native-names.ts';
+import { lackedPermits, type PermitHolder } from './permits.ts';
 import type { Confidence, JudgedFrame, Orphan, Wait } from './thread.ts';
 import { isLock } from './wait-kinds.ts';
 
@@ -28,6 +29,8 @@ export interface WaitQuestion {
   readonly lwpOf: (id: number) => number | undefined;
   /** Who holds a lock object: by `rlock_owner`, or by a `with` block. */
   readonly ownerOf: (address: bigint, ownerThreadId?: bigint) => Owner | undefined;
+  /** Who holds permits of a semaphore. */
+  readonly holdersOf: (semaphore: bigint) => readonly PermitHolder[];
   /** That a lock's owner does not exist; absent: it was not looked for. */
   readonly orphanOf?: (waits: PythonWait) => Orphan | undefined;
   /** Whether every thread of the process is known by the id that it has there: a mutex owner that is none does not exist. */
@@ -105,19 +108,22 @@ function libraryWait(question: WaitQuestion, call: BlockedCall): Wait | undefine
 }
 
 /** What somebody has to notify, set, release, fill, empty or end. */
-function objectWait({ ownerOf }: WaitQuestion, waits: PythonWait, call: BlockedCall): Wait {
-  const { ownerThreadId, ownerAbsent, timeoutSeconds } = waits;
+function objectWait({ ownerOf, holdersOf }: WaitQuestion, waits: PythonWait, call: BlockedCall): Wait {
+  const { ownerThreadId, ownerAbsent, queuedIn: queue, timeoutSeconds } = waits;
   const owner = ownerThreadId === undefined || ownerAbsent ? undefined : ownerOf(waits.address, ownerThreadId);
+  const { evidence: accounted, ...lacked } = lackedPermits(waits, holdersOf);
   return {
     kind: waits.kind,
     address: waits.address,
     confidence: waits.confidence,
     ...(owner && { owner: owner.lwp, ownerConfidence: waits.ownerConfidence ?? owner.confidence }),
+    ...lacked,
     ...(ownerAbsent === true && { ownerAbsent }),
+    ...(queue !== undefined && { queuedIn: { queue, confidence: waits.ownerConfidence ?? waits.confidence } }),
     syscall: call.name,
     ...limits(call),
     ...(call.limited && timeoutSeconds !== undefined && { timeoutSeconds }),
-    evidence: [...call.evidence, ...waits.evidence],
+    evidence: [...call.evidence, ...accounted, ...waits.evidence],
   };
 }
 

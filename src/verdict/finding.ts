@@ -1,4 +1,4 @@
-import type { Evidence } from '../python/process.ts';
+import type { Evidence, PythonTask } from '../python/process.ts';
 import { plainName } from './native-names.ts';
 import { packagePath, shortName } from './origin.ts';
 import type { Confidence } from './thread.ts';
@@ -26,6 +26,8 @@ export interface Finding {
   readonly roots: readonly Root[];
   /** LWPs that wait, directly or not, for a root; ascending. */
   readonly victims: readonly number[];
+  /** Addresses of tasks and greenlets that wait, directly or not, for a root, or for the thread that it keeps from them. */
+  readonly tasks?: readonly bigint[];
   /** What was read, where: a doubter can read it again. */
   readonly evidence: readonly Evidence[];
   /** One next action. */
@@ -34,13 +36,15 @@ export interface Finding {
   readonly signature: string;
 }
 
-/** Where a cause stands: the thread's innermost application frame. */
+/** Where a cause stands: the innermost application frame of the thread, or of a task that it runs. */
 export interface Root {
   readonly lwp: number;
   readonly function: string;
   readonly file: string;
   /** 0 where only a native function is known. */
   readonly line: number;
+  /** The suspended task, or greenlet, that it is: its thread is free. */
+  readonly task?: Pick<PythonTask, 'kind' | 'name' | 'address'>;
 }
 
 /** Without what differs between the Pythons of two hosts: qualified names, and where the packages of a version lie. */

@@ -14,6 +14,7 @@ import { hasMoved, isSampled } from './moved.ts';
 import { isInGreenlet } from './native-names.ts';
 import { originOf } from './origin.ts';
 import { lockOrphans } from './orphans.ts';
+import { permitHolders } from './permits.ts';
 import { roleOf } from './role.ts';
 import type { JudgedFrame, JudgedThread } from './thread.ts';
 
@@ -45,6 +46,7 @@ export function joinThreads(input: JudgeInput): JoinedThreads {
 /** What is asked of the whole process for each of its threads. */
 interface ProcessAnswers extends InnerIds {
   readonly ownerOf: ReturnType<typeof lockOwners>;
+  readonly holdersOf: ReturnType<typeof permitHolders>;
   readonly orphanOf: ReturnType<typeof lockOrphans>;
   readonly gilHolderOf: (interpreter: PythonInterpreter | undefined) => number | undefined;
   readonly hasGreenlets: (lwp: number) => boolean;
@@ -60,6 +62,7 @@ function askProcess(input: JudgeInput): ProcessAnswers {
   return {
     ...innerIds(input),
     ownerOf: lockOwners(python),
+    holdersOf: permitHolders(python),
     orphanOf: lockOrphans(python, core.threads, memory),
     gilHolderOf: interpreter => (interpreter?.gilHolder === undefined ? undefined : byState.get(interpreter.gilHolder)),
     hasGreenlets: lwp => greenlets.has(lwp),
@@ -98,6 +101,7 @@ function joinThread(input: JudgeInput, known: ProcessAnswers, { core, python, na
     ...(gilHolder !== undefined && { gilHolder }),
     lwpOf: known.lwpOf,
     ownerOf: (address, ownerThreadId) => known.ownerOf(core.lwp, address, ownerThreadId),
+    holdersOf: known.holdersOf,
     orphanOf: known.orphanOf,
     knowsAllIds: known.areComplete,
   });

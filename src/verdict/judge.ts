@@ -4,9 +4,11 @@ import { type JudgedInterpreter, judgeInterpreters } from './gil.ts';
 import { joinThreads } from './join-threads.ts';
 import type { JudgeInput } from './judge-input.ts';
 import { withMutexHolds } from './mutex-holds.ts';
+import { withPermitOwners } from './permits.ts';
 import { processFacts } from './process-facts.ts';
 import { rolesAfter, settleRoles } from './role.ts';
 import { findAll } from './rules/index.ts';
+import { taskGraph } from './task-graph.ts';
 import { withPeers } from './task-peers.ts';
 import type { JudgedThread } from './thread.ts';
 import { type WaitGraph, waitGraph } from './wait-graph.ts';
@@ -19,7 +21,7 @@ export interface Verdict {
   readonly graph: WaitGraph;
   /** Absent without Python. */
   readonly interpreters?: readonly JudgedInterpreter[];
-  /** Pending asyncio tasks and greenlets: told, never judged. */
+  /** Pending asyncio tasks and greenlets. */
   readonly tasks?: NonNullable<PythonProcess['tasks']>;
   readonly gaps: PythonProcess['gaps'];
 }
@@ -27,11 +29,15 @@ export interface Verdict {
 /** Who waits for whom and why. Claims no more than its sources show: each missing one lowers confidence, none is needed. */
 export function judge(input: JudgeInput): Verdict {
   const joined = joinThreads(input);
-  const threads = settleRoles(withMutexHolds(joined.threads));
-  const graph = { ...waitGraph(threads), process: processFacts(input, threads) };
+  const threads = settleRoles(withPermitOwners(withMutexHolds(joined.threads)));
+  const tasks = input.python?.tasks && withPeers(input.python.tasks, input.evidence?.descriptors ?? []);
+  const graph = {
+    ...waitGraph(threads),
+    process: processFacts(input, threads),
+    ...(tasks && { tasks: taskGraph(tasks) }),
+  };
   const findings = findAll(graph);
   const interpreters = judgeInterpreters(input.python, threads);
-  const tasks = input.python?.tasks && withPeers(input.python.tasks, input.evidence?.descriptors ?? []);
   return {
     threads: rolesAfter(findings, threads),
     findings,

@@ -49,7 +49,7 @@ function atWork(thread: JudgedThread): JudgedThread {
 }
 
 function waitsForOthersWork({ kind }: Wait): boolean {
-  return kind === 'join' || kind === 'condition' || kind === 'event';
+  return kind === 'join' || kind === 'condition' || kind === 'event' || kind === 'semaphore';
 }
 
 function waitsForWork(waits: Wait, frames: readonly JudgedFrame[], native: readonly NativeFrame[]): boolean {
@@ -57,9 +57,11 @@ function waitsForWork(waits: Wait, frames: readonly JudgedFrame[], native: reado
     case 'queue':
     case 'condition':
     case 'event':
-    case 'semaphore':
     case 'join':
       return true;
+    // Permits that are all in use are no work that somebody might bring.
+    case 'semaphore':
+      return waits.ownerConfidence !== 'proven';
     case 'io':
       return watchesMany(waits, native) || waitsInLoop(frames) || !hasApplication(frames);
     case 'sleep':

@@ -107,6 +107,8 @@ export interface Wait {
   readonly address?: bigint;
   /** LWP of the thread that must act for this wait to end, where memory names one. */
   readonly owner?: number;
+  /** Of a semaphore: LWPs that hold its permits; any of them would do, and `owner` stands for them. */
+  readonly holders?: readonly number[];
   /** The thread that had to act is none of the process's: nobody will. */
   readonly ownerAbsent?: boolean;
   /** Of a lock that processes share: no thread of this one holds it. */
@@ -129,6 +131,8 @@ export interface Wait {
   readonly timeoutSeconds?: number;
   /** The wait ends by itself although its length could not be read. */
   readonly limited?: boolean;
+  /** Of work whose result is awaited: address of the queue of a pool that still has it, and how sure it is that it is needed. */
+  readonly queuedIn?: { readonly queue: bigint; readonly confidence: Confidence };
   /** Of the socket object whose call it is: null is for ever. */
   readonly socketTimeoutSeconds?: number | null;
   /** How many descriptors poll or select watches. */

@@ -2,11 +2,14 @@ import type { ProcessEvidence } from '../host/evidence.ts';
 import type { PythonPool } from '../python/process.ts';
 import { weakest } from './confidence.ts';
 import type { ServerPool } from './known/server-threads.ts';
+import type { TaskGraph } from './task-graph.ts';
 import type { Confidence, JudgedThread, WaitKind } from './thread.ts';
 
 /** Threads that are handed their work: Python's own pools, or an embedding server's. */
 export interface Pool extends Omit<PythonPool, 'kind' | 'queue'> {
   readonly kind: PythonPool['kind'] | ServerPool;
+  /** Address of the queue of work; absent of a server's. */
+  readonly queue?: bigint;
 }
 
 /** Who waits for whom: at most one edge leaves a thread. */
@@ -17,6 +20,8 @@ export interface WaitGraph {
   /** The same edges by the LWP that must act; a thread that nobody waits for has none. */
   readonly edgesInto: ReadonlyMap<number, readonly WaitEdge[]>;
   readonly process?: ProcessFacts;
+  /** Absent where no task or greenlet was read. */
+  readonly tasks?: TaskGraph;
 }
 
 /** What was read of the process as a whole. */

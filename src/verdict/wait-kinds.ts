@@ -14,3 +14,8 @@ export function isLock(kind: WaitKind): boolean {
 export function isNotification(kind: WaitKind): boolean {
   return notifications.has(kind);
 }
+
+/** Whether a thread that acts for such a wait to end gives back what it holds: a lock, or a permit. */
+export function isHeld(kind: WaitKind): boolean {
+  return kind === 'semaphore' || !isNotification(kind);
+}

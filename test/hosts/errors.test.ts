@@ -160,9 +160,11 @@ test('a gdb that fails, or writes half a core, is found out and leaves nothing (
   }
 });
 
-test('capture takes a healthy process when it is named, and leaves it running', async context => {
+test('capture takes a healthy process when it is named, as hang says of one, and leaves it running', async context => {
   requireRoot(context);
   const pid = await shopPid();
+  const { stdout } = await controller.run('hang', '--host', 'web3', '--service', 'shop');
+  expect(stdout).toContain(`to look inside all the same: runbook capture --host web3 --pid ${pid}\n`);
   const { code, run, stderr } = await outcome({}, 'capture', '--host', 'web3', '--pid', pid);
   expect(code, stderr).toBe(0);
   expect(run.hosts[0]?.steps.map(({ id, status }) => `${id} ${status}`)).toEqual([

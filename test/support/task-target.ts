@@ -36,12 +36,13 @@ export interface TaskTarget extends Target {
  * Starts a program that has told of its tasks and come to rest when this resolves.
  * @param program `many` of `programs/tasks`, or `greenlets/plain`
  * @param packages a folder for PYTHONPATH
+ * @param rests whether it comes to rest at all
  */
 export async function startTaskTarget(
   program: string,
   interpreter: Interpreter,
   args: readonly string[] = [],
-  packages?: string,
+  { packages, rests = true }: { readonly packages?: string; readonly rests?: boolean } = {},
 ): Promise<TaskTarget> {
   const file = join(programs, `${program.includes('/') ? program : `tasks/${program}`}.py`);
   const [command, ...rest] = commandOf(interpreter, ['-B', file, ...args]);
@@ -53,7 +54,7 @@ export async function startTaskTarget(
   try {
     const { lwp, tasks, worker } = account.parse(JSON.parse(await firstLine(child.stdout, program)));
     const pid = child.pid ?? 0;
-    await untilAsleep(pid);
+    if (rests) await untilAsleep(pid);
     const thread = { lwp, ident: '', startedFor: '<module>', holds: [] };
     return {
       pid,

@@ -16,7 +16,7 @@ export interface WithBlock {
 
 /** What of a frame tells of its blocks. */
 export type BlockFrame = Omit<LiveFrame, 'frame'> & {
-  readonly frame: Pick<LiveFrame['frame'], 'address' | 'function'>;
+  readonly frame: Pick<LiveFrame['frame'], 'address' | 'function' | 'file'>;
 };
 
 /**

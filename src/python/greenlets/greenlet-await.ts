@@ -1,17 +1,29 @@
+import { formatAddress } from '../../corefile/memory.ts';
 import type { LiveFrame } from '../frames/frames.ts';
 import { shortName } from '../frames/names.ts';
-import { localOf } from '../frames/slots.ts';
+import { localOf, slotOf } from '../frames/slots.ts';
 import { membersOf } from '../loaded-modules.ts';
 import { enteredManagers } from '../locks/entered-managers.ts';
 import { basesOf, isInstance, slotAttribute, wordsOf } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
+import type { Evidence, TaskWait, TaskWaitKind } from '../process.ts';
 
 /** What a suspended greenlet waits for. */
 export interface GreenletWait {
   /** In words: the library function that its own code called, or the object that it waits for. */
   readonly what: string;
+  readonly kind: TaskWaitKind;
   /** Objects that somebody may have to release, or greenlets that have to end. */
-  readonly objects: readonly bigint[];
+  readonly objects: readonly AwaitedObject[];
+  readonly confidence: TaskWait['confidence'];
+  readonly fd?: number;
+  readonly deadline: Pick<TaskWait, 'timeoutSeconds' | 'limited'>;
+}
+
+export interface AwaitedObject {
+  readonly address: bigint;
+  /** That its frame has it at hand. */
+  readonly evidence: readonly Evidence[];
 }
 
 /** Modules whose types greenlets wait for. */
@@ -54,17 +66,67 @@ export class GreenletWaits {
     const index = frames.findIndex(({ frame }) => !isLibrary(frame.file));
     const inner = index < 0 ? frames : frames.slice(0, index);
     const called = inner.at(-1);
-    if (called !== undefined)
+    const deadline = this.#deadlineOf(inner, frames);
+    if (called !== undefined) {
+      const fd = this.#descriptorIn(inner);
       return {
         what: [calledName(called.frame), ...this.#details(inner)].join(' '),
+        kind: kindOf(inner),
         // Where gevent is not compiled, `self` of its own functions may be the greenlet that is switched.
-        objects: inner
-          .filter(({ frame }) => !isSwitching(frame.function))
-          .flatMap(frame => attempt(() => localOf(this.#heap, frame, 'self')) ?? []),
+        objects: inner.filter(({ frame }) => !isSwitching(frame.function)).flatMap(frame => this.#selfOf(frame)),
+        confidence: 'proven',
+        ...(fd !== undefined && { fd }),
+        deadline,
       };
+    }
     const [innermost] = frames;
     const object = innermost && this.#objectOf(innermost);
-    return object && { what: object.name, objects: [object.address] };
+    if (object === undefined) return undefined;
+    const { name, ...awaited } = object;
+    // Its method is compiled: a limit that this was given is not seen.
+    return { what: name, kind: kindOfType(name), objects: [awaited], confidence: 'likely', deadline };
+  }
+
+  #selfOf(frame: LiveFrame): readonly AwaitedObject[] {
+    const slot = attempt(() => slotOf(this.#heap, frame, 'self'));
+    if (slot === undefined) return [];
+    const { object, address, word } = slot;
+    const text = `waits in ${frame.frame.function} of ${formatAddress(object)}`;
+    return [{ address: object, evidence: [{ text, address, value: word, bytes: 8 }] }];
+  }
+
+  /** The least limit of the library's functions, and a `gevent.Timeout` whose block it is in. */
+  #deadlineOf(inner: readonly LiveFrame[], frames: readonly LiveFrame[]): GreenletWait['deadline'] {
+    const heap = this.#heap;
+    const number = (object: bigint | undefined) =>
+      object === undefined ? undefined : attempt(() => heap.number(object));
+    const limits = inner.flatMap(frame => {
+      const local = (name: string) => attempt(() => localOf(heap, frame, name));
+      const own = isSocket(frame.frame.file) ? local('self') : undefined;
+      const socket = own === undefined ? undefined : (attempt(() => heap.attribute(own, 'timeout')) ?? undefined);
+      return [local('timeout'), socket, shortName(frame.frame.function) === 'sleep' ? local('seconds') : undefined]
+        .map(number)
+        .filter(limit => limit !== undefined && limit >= 0);
+    });
+    const blocks = [...enteredManagers(heap, frames).keys()].filter(
+      object => attempt(() => heap.typeNameOf(object)?.endsWith('Timeout')) === true,
+    );
+    const given = blocks.map(object => number(attempt(() => heap.attribute(object, 'seconds'))));
+    const known = [...limits, ...given].filter(limit => limit !== undefined);
+    return {
+      ...(known.length > 0 && { timeoutSeconds: Math.min(...known) }),
+      ...((known.length > 0 || blocks.length > 0) && { limited: true }),
+    };
+  }
+
+  #descriptorIn(frames: readonly LiveFrame[]): number | undefined {
+    for (const frame of frames) {
+      if (!isSocket(frame.frame.file)) continue;
+      const own = attempt(() => localOf(this.#heap, frame, 'self'));
+      const descriptor = own === undefined ? undefined : attempt(() => this.#descriptorOf(own));
+      if (descriptor !== undefined) return descriptor;
+    }
+    return undefined;
   }
 
   /** Limit, descriptor and time-out, from the locals of the library's functions. */
@@ -73,7 +135,7 @@ export class GreenletWaits {
       const local = (name: string) => attempt(() => localOf(this.#heap, frame, name));
       const last = shortName(frame.frame.function);
       if (last === 'sleep') return seconds(attempt(() => this.#heap.number(local('seconds') ?? 0n)));
-      if (!/\/_?(?:socket|ssl)\w*\.py$/.test(frame.frame.file)) return [];
+      if (!isSocket(frame.frame.file)) return [];
       const own = local('self');
       const descriptor = own === undefined ? undefined : attempt(() => this.#descriptorOf(own));
       return descriptor === undefined ? [] : [`(descriptor ${descriptor})`];
@@ -99,21 +161,24 @@ export class GreenletWaits {
    * The one object that a frame's value stack has of those that greenlets wait for: the method that it is in is compiled
    * and has no frame. None where there are several, for a slot that is no longer used keeps what it had.
    */
-  #objectOf(frame: LiveFrame): { readonly address: bigint; readonly name: string } | undefined {
+  #objectOf(frame: LiveFrame): (AwaitedObject & { readonly name: string }) | undefined {
     const heap = this.#heap;
     const entered = enteredManagers(heap, [frame]);
     const words = attempt(() => heap.pointers(frame.stack, Math.min(frame.code.stackSize, wordLimit))) ?? [];
-    const found = new Map<bigint, string>();
-    for (const word of words) {
+    const found = new Map<bigint, AwaitedObject & { readonly name: string }>();
+    for (const [index, word] of words.entries()) {
       const value = heap.referent(word);
       if (value === 0n || value % 8n !== 0n) continue;
       for (const address of [value, attempt(() => heap.boundMethod(value)?.self)]) {
         const name = address === undefined || entered.has(address) ? undefined : attempt(() => this.#nameOf(address));
-        if (address !== undefined && name !== undefined) found.set(address, name);
+        if (address === undefined || name === undefined) continue;
+        const text = `${frame.frame.function} at line ${frame.frame.line} works with ${formatAddress(value)}`;
+        const evidence = [{ text, address: frame.stack + BigInt(8 * index), value: word, bytes: 8 } as const];
+        found.set(address, { address, name, evidence });
       }
     }
-    const [first, ...others] = found;
-    return first === undefined || others.length > 0 ? undefined : { address: first[0], name: first[1] };
+    const [first, ...others] = found.values();
+    return others.length > 0 ? undefined : first;
   }
 
   #nameOf(object: bigint): string | undefined {
@@ -124,6 +189,28 @@ export class GreenletWaits {
     }
     return undefined;
   }
+}
+
+function isSocket(file: string): boolean {
+  return /\/_?(?:socket|ssl)\w*\.py$/.test(file);
+}
+
+/** What the functions wait for that the service's own code called, the innermost first. */
+function kindOf(inner: readonly LiveFrame[]): TaskWaitKind {
+  const places = inner.map(({ frame: { function: name, file } }) => ({ name: shortName(name), file }));
+  const isIn = (names: readonly string[]) => places.some(({ name }) => names.includes(name));
+  if (places.some(({ file }) => isSocket(file))) return 'io';
+  if (places.some(({ file }) => /\/queue\.pyc?$/i.test(file))) return 'queue';
+  if (isIn(['wait'])) return 'event';
+  if (isIn(['join', 'joinall'])) return 'task';
+  if (isIn(['sleep'])) return 'sleep';
+  return isIn(['acquire', '__enter__']) ? 'lock' : 'future';
+}
+
+function kindOfType(name: string): TaskWaitKind {
+  if (name === 'greenlet') return 'task';
+  if (name.endsWith('Semaphore')) return 'semaphore';
+  return /Event$|Result$/.test(name) ? 'event' : 'queue';
 }
 
 function isSwitching(name: string): boolean {

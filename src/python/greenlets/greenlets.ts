@@ -1,3 +1,4 @@
+import { formatAddress } from '../../corefile/memory.ts';
 import { HangarError, messageOf } from '../../errors.ts';
 import type { FrameReader, LiveFrame } from '../frames/frames.ts';
 import type { LocalsReader } from '../frames/locals.ts';
@@ -9,7 +10,16 @@ import { enteredManagers } from '../locks/entered-managers.ts';
 import { isDerived } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import { findTracked } from '../objects/tracked-objects.ts';
-import type { PythonInterpreter, PythonProcess, PythonTask, PythonThread, TaskFrame } from '../process.ts';
+import type {
+  Evidence,
+  PythonInterpreter,
+  PythonProcess,
+  PythonTask,
+  PythonThread,
+  TaskFrame,
+  TaskHold,
+  TaskWait,
+} from '../process.ts';
 import { readRequest } from '../requests/request.ts';
 import { findSymbol, type PythonTarget } from '../target.ts';
 import { GreenletWaits, waitingModules } from './greenlet-await.ts';
@@ -157,8 +167,8 @@ class AllGreenlets {
   readonly #question: GreenletQuestion;
   readonly #stacks: ThreadStacks;
   readonly #known = new Map<bigint, GreenletObject>();
-  /** By object: the greenlet that is in its `with` block. */
-  readonly #holders = new Map<bigint, bigint>();
+  /** By object: the greenlets that are in its `with` block. */
+  readonly #holders = new Map<bigint, readonly Holder[]>();
   #count = 0;
   #refused = 0;
   #broken = 0;
@@ -185,7 +195,16 @@ class AllGreenlets {
       living.push(greenlet);
     }
     for (const greenlet of living) this.#learn(greenlet);
-    return this.#families(living).flatMap(family => this.#tasksOf(family));
+    const tasks = this.#families(living).flatMap(family => this.#tasksOf(family));
+    const wanted = new Set(tasks.flatMap(({ waits }) => waits?.address ?? []));
+    const holds = Map.groupBy(
+      [...this.#holders.values()].flat().filter(({ hold }) => wanted.has(hold.address)),
+      holder => holder.greenlet,
+    );
+    return tasks.map(task => {
+      const held = holds.get(task.address)?.map(({ hold }) => hold);
+      return held === undefined ? task : { ...task, holds: held };
+    });
   }
 
   gaps(): PythonProcess['gaps'] {
@@ -217,33 +236,57 @@ class AllGreenlets {
   #learn(greenlet: GreenletObject): void {
     const { heap } = this.#reader;
     this.#known.set(greenlet.address, greenlet);
-    for (const object of enteredManagers(heap, greenlet.frames?.frames.slice(0, frameLimit) ?? []))
-      this.#holders.set(object, greenlet.address);
+    for (const [object, entered] of enteredManagers(heap, greenlet.frames?.frames.slice(0, frameLimit) ?? []))
+      this.#holders.set(object, [
+        { greenlet: greenlet.address, hold: { address: object, ...entered } },
+        ...(this.#holders.get(object) ?? []),
+      ]);
   }
 
   /** In words, and the greenlets that it waits for. */
-  #awaited(greenlet: GreenletObject): Pick<PythonTask, 'awaits' | 'waitsFor'> {
+  #awaited(greenlet: GreenletObject): Pick<PythonTask, 'awaits' | 'waitsFor' | 'waits'> {
     const wait = this.#waits.describe(greenlet.frames?.frames ?? []);
     if (wait === undefined) return {};
-    const others = wait.objects.map(object => this.#holderOf(object)).filter(holder => holder !== undefined);
-    const [other] = others.filter(address => address !== greenlet.address);
-    const known = other === undefined ? undefined : this.#known.get(other);
-    if (other === undefined || known === undefined) return { awaits: wait.what };
-    const relation = wait.objects.includes(other) ? '' : ', held by';
+    const { what: text, kind, objects, confidence, fd, deadline } = wait;
+    const owned = objects.flatMap(object => {
+      const owner = this.#ownerOf(object.address);
+      return owner === undefined || owner.greenlets.includes(greenlet.address) ? [] : [{ object, ...owner }];
+    });
+    const [other] = owned;
+    const awaited = other?.object ?? objects[0];
+    const waits: TaskWait = {
+      kind,
+      ...(awaited && { address: awaited.address }),
+      confidence,
+      ...(fd !== undefined && { fd }),
+      ...deadline,
+      evidence: [...(awaited?.evidence ?? []), ...(other?.evidence ?? [])],
+    };
+    const [first] = other?.greenlets ?? [];
+    const known = first === undefined ? undefined : this.#known.get(first);
+    if (other === undefined || known === undefined) return { awaits: text, waits };
+    const relation = objects.some(({ address }) => address === first) ? '' : ', held by';
     return {
-      awaits: `${wait.what}${relation} ${wait.what === 'greenlet' ? '' : 'greenlet '}"${nameOf(this.#reader.heap, known)}"`,
-      waitsFor: [other],
+      awaits: `${text}${relation} ${text === 'greenlet' ? '' : 'greenlet '}"${nameOf(this.#reader.heap, known)}"`,
+      waitsFor: other.greenlets,
+      ...(other.greenlets.length > 1 && { anyWillDo: true }),
+      waits,
     };
   }
 
-  /** The greenlet that has to release an object, or that is it: gevent's `get_ident()` is a greenlet's address. */
-  #holderOf(object: bigint): bigint | undefined {
+  /** The greenlets that have to release an object, or that is it: gevent's `get_ident()` is a greenlet's address. */
+  #ownerOf(
+    object: bigint,
+  ): { readonly greenlets: readonly bigint[]; readonly evidence: readonly Evidence[] } | undefined {
     const { heap } = this.#reader;
-    if (this.#known.has(object)) return object;
-    const holder = this.#holders.get(object);
-    if (holder !== undefined) return holder;
-    const owner = attempt(() => heap.integer(heap.attribute(object, '_owner') ?? 0n));
-    return owner !== undefined && this.#known.has(owner) ? owner : undefined;
+    if (this.#known.has(object)) return { greenlets: [object], evidence: [] };
+    const holders = this.#holders.get(object) ?? [];
+    if (holders.length > 0) return { greenlets: holders.map(({ greenlet }) => greenlet), evidence: [] };
+    const named = attempt(() => heap.attributeSlot(object, '_owner'));
+    const owner = named === undefined ? undefined : attempt(() => heap.integer(named.value));
+    if (named === undefined || owner === undefined || !this.#known.has(owner)) return undefined;
+    const text = `the lock ${formatAddress(object)} names the greenlet ${formatAddress(owner)} as its owner`;
+    return { greenlets: [owner], evidence: [{ text, address: named.slot, value: named.value, bytes: 8 }] };
   }
 
   #note(error: unknown): void {
@@ -286,6 +329,7 @@ class AllGreenlets {
       name: nameOf(heap, greenlet),
       loop,
       ...(lwp !== undefined && { lwp }),
+      ...(greenlet.address === loop && heap.typeNameOf(loop) === 'Hub' && { isHub: true }),
       state: isRunning ? 'running' : greenlet.state === 'new' ? 'ready' : 'waiting',
       stack: stack.slice(0, frameLimit),
       ...(greenlet.state === 'suspended' && this.#awaited(greenlet)),
@@ -301,6 +345,11 @@ class AllGreenlets {
 
 /** gevent/threadpool.py: threads that work for greenlets, none of which ever runs in them. */
 const threadGreenlets: ReadonlySet<string> = new Set(['_WorkerGreenlet']);
+
+interface Holder {
+  readonly greenlet: bigint;
+  readonly hold: TaskHold;
+}
 
 interface Family {
   /** Address of the main greenlet, or of the outermost known. */

@@ -1,6 +1,10 @@
 import { type BlockFrame, withBlocks } from '../frames/with-blocks.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
+import type { TaskHold } from '../process.ts';
 import { managerAt, waitedOn } from './locks.ts';
+
+/** By address: where an object's `with` block was entered, and what shows it. */
+export type EnteredManagers = ReadonlyMap<bigint, Omit<TaskHold, 'address'>>;
 
 /**
  * The objects whose `with` block some frames are in, with what a condition has given back while it waits left out: what
@@ -8,15 +12,17 @@ import { managerAt, waitedOn } from './locks.ts';
  * @param frames innermost first
  * @param enterAsync instruction that enters an `async with`, where blocks are known by it
  */
-export function enteredManagers(heap: Heap, frames: readonly BlockFrame[], enterAsync?: number): ReadonlySet<bigint> {
-  const entered = new Set<bigint>();
+export function enteredManagers(heap: Heap, frames: readonly BlockFrame[], enterAsync?: number): EnteredManagers {
+  const entered = new Map<bigint, Omit<TaskHold, 'address'>>();
   const given = new Set<bigint>();
   for (const frame of frames) {
     const own = attempt(() => waitedOn(heap, frame));
     if (own !== undefined) given.add(own);
-    for (const { slot } of attempt(() => withBlocks(heap, frame, enterAsync)) ?? []) {
-      const manager = attempt(() => managerAt(heap, slot))?.address;
-      if (manager !== undefined && !given.has(manager)) entered.add(manager);
+    for (const { slot, line, evidence } of attempt(() => withBlocks(heap, frame, enterAsync)) ?? []) {
+      const manager = attempt(() => managerAt(heap, slot));
+      if (manager === undefined || given.has(manager.address)) continue;
+      const at = { file: frame.frame.file, line };
+      entered.set(manager.address, { at, evidence: [evidence, ...manager.evidence] });
     }
   }
   return entered;

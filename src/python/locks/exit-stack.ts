@@ -1,5 +1,6 @@
 import { formatAddress } from '../../corefile/memory.ts';
-import { attempt, type Heap, MalformedPythonError } from '../objects/heap.ts';
+import { dequeItems } from '../objects/deque.ts';
+import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence } from '../process.ts';
 
 /** A context manager that an ExitStack has entered and will leave. */
@@ -10,15 +11,6 @@ export interface StackedManager {
 
 /** Entries of one stack that are looked at, the last ones. */
 const entryLimit = 1024;
-/** A deque that claims more items is damaged. */
-const countLimit = 2 ** 40;
-
-/**
- * `dequeobject` (offsets from its `ob_size`) and `block` of Modules/_collectionsmodule.c, 64-bit, the same from 3.6 to 3.14
- * (`ptype /o`).
- */
-const deque = { rightBlock: 16, rightIndex: 32, leftLink: 0, data: 8, blockLength: 64 } as const;
-
 /**
  * The context managers whose `__exit__` an ExitStack (Lib/contextlib.py, 3.3) will call, the last one entered first;
  * none for any other object. That they were entered is what `enter_context` does; `push` enters nothing.
@@ -27,28 +19,11 @@ export function stackedManagers(heap: Heap, object: bigint): readonly StackedMan
   if (!['ExitStack', 'AsyncExitStack'].includes(attempt(() => heap.className(object)) ?? '')) return [];
   const callbacks = heap.attribute(object, '_exit_callbacks');
   if (callbacks === undefined || !/(?:^|\.)deque$/.test(heap.typeNameOf(callbacks) ?? '')) return [];
-  return dequeItems(heap, callbacks).flatMap(({ address, item }) => {
+  return dequeItems(heap, callbacks, entryLimit).flatMap(({ address, item }) => {
     const manager = attempt(() => leftBy(heap, item));
     if (manager === undefined) return [];
     const text = `the ExitStack ${formatAddress(object)} will leave ${formatAddress(manager)}`;
     return [{ address: manager, evidence: [{ text, address, value: item, bytes: 8 }] }];
-  });
-}
-
-/** Items from the last to the first, each with the address of its slot. */
-function dequeItems(heap: Heap, object: bigint): readonly { address: bigint; item: bigint }[] {
-  const size = object + BigInt(heap.layout.object.itemCount);
-  const count = Math.min(heap.count(size, countLimit), entryLimit);
-  let block = heap.pointer(size + BigInt(deque.rightBlock));
-  let index = heap.count(size + BigInt(deque.rightIndex), deque.blockLength - 1);
-  return Array.from({ length: count }, () => {
-    if (index < 0) {
-      block = heap.pointer(block + BigInt(deque.leftLink));
-      if (block === 0n) throw new MalformedPythonError(`the deque ${formatAddress(object)} ends before its first item`);
-      index = deque.blockLength - 1;
-    }
-    const address = block + BigInt(deque.data + 8 * index--);
-    return { address, item: heap.pointer(address) };
   });
 }
 

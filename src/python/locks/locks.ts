@@ -8,6 +8,7 @@ import { attempt, type BoundMethod, type Heap } from '../objects/heap.ts';
 import type { Evidence, HeldLock, PythonWait } from '../process.ts';
 import { stackedManagers } from './exit-stack.ts';
 import { awaitedEvidence, type LockObject, lockObjectAt, lockOfManager, takenEvidence } from './lock-objects.ts';
+import { type Semaphore, semaphoreAt } from './semaphores.ts';
 
 /**
  * The lock a thread waits for: one that its innermost frame works with and that the blocked system call waits for.
@@ -46,7 +47,7 @@ export function waitedLock(
 }
 
 /**
- * The locks whose `with` block a thread executes, innermost first.
+ * The locks, and permits of semaphores, whose `with` block a thread executes, innermost first.
  * @param tell is given what damage left out
  */
 export function heldLocks(
@@ -72,7 +73,7 @@ export function heldLocks(
           frame: index,
           at: lock.kind === 'import-lock' ? importedAt(frames, index, line) : { file: live.frame.file, line },
           confidence,
-          evidence: [evidence, ...path, ...lock.evidence, ...taken],
+          evidence: [evidence, ...path, ...taken],
         });
       }
     }
@@ -81,23 +82,27 @@ export function heldLocks(
 }
 
 interface Entered {
-  readonly lock: LockObject;
+  readonly lock: LockObject | Semaphore;
   readonly confidence: HeldLock['confidence'];
   /** From the block to the lock. */
   readonly path: readonly Evidence[];
 }
 
-/** The lock that a `with` block manages, or those that its ExitStack has entered. */
+/** The lock or semaphore that a `with` block manages, or those that its ExitStack has entered. */
 function locksOf(heap: Heap, { address, evidence }: Manager): readonly Entered[] {
-  const lock = lockOfManager(heap, address);
+  const lock = takenBy(heap, address);
   if (lock !== undefined) return [{ lock, confidence: 'proven', path: evidence }];
   return (attempt(() => stackedManagers(heap, address)) ?? []).flatMap(manager => {
-    const entered = lockOfManager(heap, manager.address);
+    const entered = takenBy(heap, manager.address);
     if (entered === undefined) return [];
     // Its `push` takes locks in that it has not entered: only one that names its owner is sure.
-    const confidence = entered.owner === undefined ? 'likely' : 'proven';
+    const confidence = entered.kind === 'semaphore' || entered.owner === undefined ? 'likely' : 'proven';
     return [{ lock: entered, confidence, path: [...evidence, ...manager.evidence] }];
   });
+}
+
+function takenBy(heap: Heap, manager: bigint): LockObject | Semaphore | undefined {
+  return lockOfManager(heap, manager) ?? semaphoreAt(heap, manager);
 }
 
 /** The statement that imports: importlib, which takes the lock, stands inside it and is no file. */
@@ -180,11 +185,12 @@ export function boundTo({ self, selfField }: BoundMethod): Evidence {
   return { text: `which is a method of ${formatAddress(self)}`, address: selfField, value: self, bytes: 8 };
 }
 
-/** Why a lock whose block is being executed is the thread's now; undefined when it is not. */
-function ownership(heap: Heap, lock: LockObject, threadId: bigint): readonly Evidence[] | undefined {
-  if (lock.owner !== undefined) return lock.owner === threadId ? [] : undefined;
+/** Why a lock whose block is being executed is the thread's now; undefined when it is not. Of a permit the block is all. */
+function ownership(heap: Heap, lock: LockObject | Semaphore, threadId: bigint): readonly Evidence[] | undefined {
+  if (lock.kind === 'semaphore') return [];
+  if (lock.owner !== undefined) return lock.owner === threadId ? lock.evidence : undefined;
   const taken = takenEvidence(heap, lock);
-  return taken && [taken];
+  return taken && [...lock.evidence, taken];
 }
 
 /** What a frame's `wait` is called on: a condition (Lib/threading.py, asyncio/locks.py) gives its lock back meanwhile. */

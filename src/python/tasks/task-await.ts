@@ -1,8 +1,12 @@
-import { localOf } from '../frames/slots.ts';
+import { formatAddress } from '../../corefile/memory.ts';
+import { localOf, type Slot, slotOf } from '../frames/slots.ts';
+import type { EnteredManagers } from '../locks/entered-managers.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
+import type { Evidence, TaskWait, TaskWaitKind } from '../process.ts';
 import type { CoroutineFrame } from './coroutines.ts';
+import { type Deadline, deadlineOf } from './deadlines.ts';
 import { plainSet } from './task-list.ts';
-import { isTask, readTask, type TaskObject, type TaskObjects } from './task-object.ts';
+import { isTask, readTask, type TaskObject, type TaskObjects, waiterEvidence } from './task-object.ts';
 import type { TaskSurroundings } from './task-surroundings.ts';
 
 /** Children of a `gather` that are named. */
@@ -16,20 +20,26 @@ export interface TaskAwait {
   readonly waitsFor: readonly bigint[];
   /** Whether one of several would do. */
   readonly any?: boolean;
+  readonly waits: TaskWait;
+}
+
+export interface SuspendedTask {
+  readonly task: TaskObject;
+  /** Outermost first. */
+  readonly frames: readonly CoroutineFrame[];
+  /** What it is in the block of. */
+  readonly held: EnteredManagers;
 }
 
 /**
  * What a task waits for: the function of asyncio that its own code called, with its limit or its peer, and the tasks
- * behind it. Undefined when it waits for nothing that could be read.
- * @param frames outermost first
+ * behind it.
  */
 export function describeAwait(
   objects: TaskObjects,
-  task: TaskObject,
-  frames: readonly CoroutineFrame[],
+  { task, frames, held }: SuspendedTask,
   surroundings: TaskSurroundings,
-): TaskAwait | undefined {
-  if (task.waiter === 0n) return undefined;
+): TaskAwait {
   const call = calledOf(frames);
   const what = call === undefined ? undefined : [call.name, ...detailsOf(objects, call.frames)].join(' ');
   const others = othersOf(objects, task, call?.frames ?? [], surroundings);
@@ -39,8 +49,74 @@ export function describeAwait(
     text: [own, ...limitsOf(objects, frames, call?.frames ?? [])].join(', '),
     waitsFor: others?.tasks ?? [],
     ...(others?.any === true && { any: true }),
+    waits: waitOf(objects, task, call?.frames ?? [], {
+      ...(others && { others }),
+      deadline: deadlineOf(objects, frames, held.keys()),
+    }),
   };
 }
+
+/** What is told of a wait beside where it stands. */
+interface Known {
+  readonly others?: Others;
+  readonly deadline: Deadline;
+}
+
+/** @param called outermost first */
+function waitOf(
+  objects: TaskObjects,
+  task: TaskObject,
+  called: readonly CoroutineFrame[],
+  { others, deadline }: Known,
+): TaskWait {
+  const { heap } = objects;
+  const innermost = called.at(-1);
+  const kind = others?.kind ?? waitedIn.find(([name]) => name.test(innermost?.function ?? ''))?.[1] ?? 'future';
+  const self = innermost && objectKinds.has(kind) ? attempt(() => slotOf(heap, innermost, 'self')) : undefined;
+  const own = innermost && self ? [selfEvidence(innermost, self)] : [];
+  const { fd, peer } = kind === 'io' ? endsOf(heap, called) : {};
+  return {
+    kind,
+    ...(self && { address: self.object }),
+    confidence: self !== undefined || others?.evidence !== undefined ? 'proven' : 'likely',
+    ...(fd !== undefined && { fd }),
+    ...(peer !== undefined && { peer }),
+    ...(others?.worker !== undefined && { worker: others.worker }),
+    ...deadline,
+    evidence: [...waiterEvidence(objects, task), ...(others?.evidence ?? []), ...own],
+  };
+}
+
+/** Lib/asyncio: what its functions wait for, by the innermost of those that were called. */
+const waitedIn: readonly (readonly [name: RegExp, kind: TaskWaitKind])[] = [
+  [/^Lock\.acquire$/, 'lock'],
+  [/Semaphore\.acquire$/, 'semaphore'],
+  [/^Condition\./, 'condition'],
+  [/^(?:Event|Barrier)\./, 'event'],
+  [/Queue\./, 'queue'],
+  [/^sleep$/, 'sleep'],
+  [/^(?:StreamReader|FlowControlMixin)\.|(?:^|\.)(?:_?sock_\w+|_?create_\w*connection\w*|start_tls)$/, 'io'],
+];
+
+const objectKinds: ReadonlySet<TaskWaitKind> = new Set(['lock', 'semaphore', 'condition', 'event', 'queue']);
+
+function selfEvidence({ function: name }: CoroutineFrame, { object, address, word }: Slot): Evidence {
+  return { text: `waits in ${name} of ${formatAddress(object)}`, address, value: word, bytes: 8 };
+}
+
+/** Descriptor and peer of what is read or written. */
+function endsOf(heap: Heap, called: readonly CoroutineFrame[]): Pick<TaskWait, 'fd' | 'peer'> {
+  for (const frame of called.toReversed()) {
+    const local = (name: string) => attempt(() => localOf(heap, frame, name));
+    const ends = usesTransport.test(frame.function) ? transportEnds(heap, local('self')) : undefined;
+    if (ends !== undefined) return ends;
+    const fd = attempt(() => heap.integer(local('fd') ?? 0n));
+    if (fd !== undefined && fd >= 0n) return { fd: Number(fd) };
+  }
+  return {};
+}
+
+const usesTransport = /^(?:StreamReader\._wait_for_data|FlowControlMixin\._drain_helper)$/;
 
 /** Of `wait_for` around code that is not asyncio's: from 3.12 on that is run by the task itself. */
 function limitsOf(
@@ -61,12 +137,17 @@ function limitsOf(
 }
 
 export interface Others {
+  readonly kind?: TaskWaitKind;
   /** With what joins it to the call. */
   readonly text: string;
   /** Where there is no call. */
   readonly alone: string;
   readonly tasks: readonly bigint[];
   readonly any?: boolean;
+  /** The thread that works for it. */
+  readonly worker?: number;
+  /** That it waits for these tasks, where the future alone does not say it; absent: that is not proven. */
+  readonly evidence?: readonly Evidence[];
 }
 
 /** Whom a task waits for: tasks that have to end, those that hold a lock, or a thread that works for it. */
@@ -77,7 +158,7 @@ function othersOf(
   surroundings: TaskSurroundings,
 ): Others | undefined {
   const name = taskName(objects, waiter);
-  if (name !== undefined) return { text: `: ${name}`, alone: name, tasks: [waiter] };
+  if (name !== undefined) return { kind: 'task', text: `: ${name}`, alone: name, tasks: [waiter], evidence: [] };
   return (
     attempt(() => gathered(objects, waiter)) ??
     attempt(() => waitedSet(objects, frames)) ??
@@ -140,14 +221,16 @@ function secondsOf(objects: TaskObjects, value: bigint | undefined): readonly st
 
 /** Lib/asyncio/selector_events.py: a transport keeps its descriptor and the address of its peer. */
 function transportOf(heap: Heap, holder: bigint | undefined): readonly string[] {
+  const { fd, peer } = transportEnds(heap, holder) ?? {};
+  return [...(peer === undefined ? [] : [`from ${peer}`]), ...(fd === undefined ? [] : [`(descriptor ${fd})`])];
+}
+
+function transportEnds(heap: Heap, holder: bigint | undefined): Pick<TaskWait, 'fd' | 'peer'> | undefined {
   const transport = holder === undefined ? undefined : attempt(() => heap.attribute(holder, '_transport'));
-  if (transport === undefined) return [];
-  const descriptor = attempt(() => heap.integer(heap.attribute(transport, '_sock_fd', '_fileno') ?? 0n));
+  if (transport === undefined) return undefined;
+  const fd = attempt(() => heap.integer(heap.attribute(transport, '_sock_fd', '_fileno') ?? 0n));
   const peer = attempt(() => slottedPeer(heap, transport));
-  return [
-    ...(peer === undefined ? [] : [`from ${peer}`]),
-    ...(descriptor === undefined ? [] : [`(descriptor ${descriptor})`]),
-  ];
+  return { ...(peer !== undefined && { peer }), ...(fd !== undefined && { fd: Number(fd) }) };
 }
 
 /** `_extra` is an attribute of the instance up to 3.7, then a slot: the word that leads to a dict with that key. */
@@ -192,12 +275,21 @@ function gathered(objects: TaskObjects, future: bigint): Others | undefined {
   const { heap, layout } = objects;
   if (heap.typeNameOf(future) !== '_GatheringFuture') return undefined;
   const list = heap.attribute(future, '_children');
-  if (list === undefined) return { text: ': gather', alone: 'gather', tasks: [] };
+  if (list === undefined) return { kind: 'task', text: ': gather', alone: 'gather', tasks: [] };
   const count = heap.count(list + BigInt(heap.layout.object.itemCount), 1 << 28);
-  const items = heap.pointers(heap.pointer(list + BigInt(layout.list.items)), Math.min(count, childLimit));
+  const start = heap.pointer(list + BigInt(layout.list.items));
+  const items = heap.pointers(start, Math.min(count, childLimit));
   const { text, tasks } = pendingOf(objects, items);
+  const evidence = tasks.slice(0, namedLimit).map(
+    (task): Evidence => ({
+      text: `the gather ${formatAddress(future)} waits for the task ${formatAddress(task)}`,
+      address: start + BigInt(8 * items.indexOf(task)),
+      value: task,
+      bytes: 8,
+    }),
+  );
   const alone = `gather of ${count}${text === '' ? '' : `, not done: ${text}`}`;
-  return { text: `: ${alone}`, alone, tasks };
+  return { kind: 'task', text: `: ${alone}`, alone, tasks, evidence };
 }
 
 /** Lib/asyncio/taskgroups.py, `TaskGroup._tasks`; Lib/asyncio/tasks.py, `fs` of `_wait`. */
@@ -212,7 +304,7 @@ function waitedSet(objects: TaskObjects, frames: readonly CoroutineFrame[]): Oth
     const { text, tasks } = pendingOf(objects, items);
     const alone = `of ${items.length}${text === '' ? '' : `, not done: ${text}`}`;
     // `asyncio.wait` may be content with the first.
-    return { text: ` ${alone}`, alone, tasks, any: !isGroup };
+    return { kind: 'task', text: ` ${alone}`, alone, tasks, any: !isGroup };
   }
   return undefined;
 }
@@ -220,9 +312,13 @@ function waitedSet(objects: TaskObjects, frames: readonly CoroutineFrame[]): Oth
 /** Lib/asyncio/tasks.py, `wait_for`: what it was given becomes a task, up to 3.11. */
 function limited(objects: TaskObjects, frames: readonly CoroutineFrame[]): Others | undefined {
   const frame = frames.find(({ function: name }) => name === 'wait_for');
-  const inner = frame === undefined ? undefined : localOf(objects.heap, frame, 'fut');
-  const name = inner === undefined ? undefined : taskName(objects, inner);
-  return inner === undefined || name === undefined ? undefined : { text: ` for ${name}`, alone: name, tasks: [inner] };
+  const slot = frame === undefined ? undefined : slotOf(objects.heap, frame, 'fut');
+  const name = slot === undefined ? undefined : taskName(objects, slot.object);
+  if (slot === undefined || name === undefined) return undefined;
+  const { object, address, word } = slot;
+  const text = `waits in wait_for for the task ${formatAddress(object)}`;
+  const evidence: readonly Evidence[] = [{ text, address, value: word, bytes: 8 }];
+  return { kind: 'task', text: ` for ${name}`, alone: name, tasks: [object], evidence };
 }
 
 /** Lib/asyncio/locks.py: what its methods are called on. */

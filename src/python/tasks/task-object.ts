@@ -1,6 +1,7 @@
 import { formatAddress } from '../../corefile/memory.ts';
 import { isDerived } from '../objects/classes.ts';
 import { attempt, type Heap, MalformedPythonError } from '../objects/heap.ts';
+import type { Evidence } from '../process.ts';
 import type { TaskLayout } from './task-layout.ts';
 
 /** What a task object says of itself; addresses are 0 where it has none. */
@@ -50,6 +51,33 @@ export function readTask(objects: TaskObjects, address: bigint): TaskObject {
 export function isTask(objects: TaskObjects, address: bigint): boolean {
   const known = attempt(() => isNative(objects, address) || objects.heap.attribute(address, '_coro') !== undefined);
   return known ?? false;
+}
+
+/** Whether a future has its result: who waits for it will be run. */
+export function isDone(objects: TaskObjects, future: bigint): boolean {
+  const state = attempt(() => stateOf(objects, future));
+  return state !== undefined && state !== 'PENDING';
+}
+
+/** Of a future, or of a task, which has its state where that has it (Modules/_asynciomodule.c, `FutureObj_HEAD`). */
+function stateOf(objects: TaskObjects, future: bigint): string | undefined {
+  const { heap, layout } = objects;
+  if (heap.typeNameOf(future) !== '_asyncio.Future' && !isNative(objects, future))
+    return heap.text(heap.attribute(future, '_state') ?? 0n, 16);
+  const state = heap.int(future + BigInt(layout.task.state));
+  return state === 1 || state === 2 ? 'DONE' : 'PENDING';
+}
+
+/** That a task waits for its future. */
+export function waiterEvidence(objects: TaskObjects, { address, waiter }: TaskObject): readonly Evidence[] {
+  const { heap, layout } = objects;
+  const slot = attempt(() =>
+    isNative(objects, address)
+      ? address + BigInt(layout.task.waiter)
+      : heap.attributeSlot(address, '_fut_waiter')?.slot,
+  );
+  if (slot === undefined) return [];
+  return [{ text: `goes on after the future ${formatAddress(waiter)}`, address: slot, value: waiter, bytes: 8 }];
 }
 
 function isNative({ heap, nativeTask: wanted }: TaskObjects, address: bigint): boolean {

@@ -1,5 +1,7 @@
+import { formatAddress } from '../../corefile/memory.ts';
+import type { EnteredManagers } from '../locks/entered-managers.ts';
 import { attempt } from '../objects/heap.ts';
-import type { PythonThread } from '../process.ts';
+import type { Evidence, PythonThread, TaskHold } from '../process.ts';
 import type { Others } from './task-await.ts';
 import { isTask, readTask, type TaskObject, type TaskObjects } from './task-object.ts';
 
@@ -10,6 +12,7 @@ const cellLimit = 16;
 export class TaskSurroundings {
   readonly #objects: TaskObjects;
   readonly #holders = new Map<bigint, TaskObject[]>();
+  readonly #holds = new Map<bigint, TaskHold[]>();
   /** Future of concurrent.futures → the thread that works on it. */
   readonly #workers: ReadonlyMap<bigint, number>;
 
@@ -23,14 +26,29 @@ export class TaskSurroundings {
   }
 
   /** @param held objects whose `async with` block the task is in */
-  learn(task: TaskObject, held: ReadonlySet<bigint>): void {
+  learn(task: TaskObject, held: EnteredManagers): void {
+    for (const [object, entered] of held)
+      for (const { address, path } of this.#takenBy(object)) {
+        this.#holders.set(address, [...(this.#holders.get(address) ?? []), task]);
+        const hold = { address, at: entered.at, evidence: [...entered.evidence, ...path] };
+        this.#holds.set(task.address, [...(this.#holds.get(task.address) ?? []), hold]);
+      }
+  }
+
+  /** Lib/asyncio/locks.py: entering a Condition takes its lock. */
+  #takenBy(object: bigint): readonly { readonly address: bigint; readonly path: readonly Evidence[] }[] {
     const { heap } = this.#objects;
-    for (const object of held) {
-      // Lib/asyncio/locks.py: entering a Condition takes its lock.
-      const lock = heap.typeNameOf(object) === 'Condition' ? attempt(() => heap.attribute(object, '_lock')) : undefined;
-      for (const each of lock === undefined ? [object] : [object, lock])
-        this.#holders.set(each, [...(this.#holders.get(each) ?? []), task]);
-    }
+    const lock =
+      heap.typeNameOf(object) === 'Condition' ? attempt(() => heap.attributeSlot(object, '_lock')) : undefined;
+    const own = { address: object, path: [] };
+    if (lock === undefined) return [own];
+    const text = `the condition ${formatAddress(object)} has the lock ${formatAddress(lock.value)}`;
+    return [own, { address: lock.value, path: [{ text, address: lock.slot, value: lock.value, bytes: 8 }] }];
+  }
+
+  /** Of what a task holds, that which is wanted. */
+  holdsOf(task: bigint, wanted: ReadonlySet<bigint>): readonly TaskHold[] {
+    return this.#holds.get(task)?.filter(({ address }) => wanted.has(address)) ?? [];
   }
 
   holdersOf(lock: bigint): readonly TaskObject[] {
@@ -47,11 +65,11 @@ export class TaskSurroundings {
     const { heap } = this.#objects;
     for (const object of this.#closureOf(future)) {
       const worker = this.#workers.get(object);
-      if (worker !== undefined) return executorWork(`run by thread ${worker}`);
+      if (worker !== undefined) return { ...executorWork(`run by thread ${worker}`), worker };
       if (object !== task && isTask(this.#objects, object)) {
         const { name } = readTask(this.#objects, object);
         const alone = name === undefined ? 'a task, shielded' : `task "${name}", shielded`;
-        return { text: `: ${alone}`, alone, tasks: [object] };
+        return { kind: 'task', text: `: ${alone}`, alone, tasks: [object] };
       }
       const state = attempt(() => heap.text(heap.attribute(object, '_state') ?? 0n, 16));
       const isQueued = state === 'PENDING' && attempt(() => heap.attribute(object, '_condition')) !== undefined;
@@ -74,5 +92,10 @@ export class TaskSurroundings {
 }
 
 function executorWork(standing: string): Others {
-  return { text: `: work of an executor, ${standing}`, alone: `work of an executor, ${standing}`, tasks: [] };
+  return {
+    kind: 'worker',
+    text: `: work of an executor, ${standing}`,
+    alone: `work of an executor, ${standing}`,
+    tasks: [],
+  };
 }

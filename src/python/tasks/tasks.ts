@@ -5,7 +5,7 @@ import { localOf } from '../frames/slots.ts';
 import { gapOf } from '../gap.ts';
 import { buildOf } from '../layout.ts';
 import { membersOf } from '../loaded-modules.ts';
-import { enteredManagers } from '../locks/entered-managers.ts';
+import { type EnteredManagers, enteredManagers } from '../locks/entered-managers.ts';
 import { qualifiedName } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { PythonFrame, PythonInterpreter, PythonProcess, PythonTask, PythonThread, TaskFrame } from '../process.ts';
@@ -14,7 +14,7 @@ import { type CoroutineChain, type CoroutineFrame, coroutineLimit, followCorouti
 import { describeAwait } from './task-await.ts';
 import { taskLayouts } from './task-layouts.ts';
 import { listTasks, taskLimit } from './task-list.ts';
-import { readTask, type TaskObject, type TaskObjects } from './task-object.ts';
+import { isDone, readTask, type TaskObject, type TaskObjects } from './task-object.ts';
 import { TaskSurroundings } from './task-surroundings.ts';
 
 export interface TaskQuestion {
@@ -119,7 +119,12 @@ class TaskReader {
     const pending = addresses.flatMap(address => this.#pending(address));
     const surroundings = new TaskSurroundings(this.#objects, this.#threads);
     for (const { task, held } of pending) surroundings.learn(task, held);
-    return pending.map(each => this.#told(each, surroundings));
+    const told = pending.map(each => this.#told(each, surroundings));
+    const wanted = new Set(told.flatMap(({ waits }) => waits?.address ?? []));
+    return told.map(task => {
+      const holds = surroundings.holdsOf(task.address, wanted);
+      return holds.length === 0 ? task : { ...task, holds };
+    });
   }
 
   #pending(address: bigint): readonly PendingTask[] {
@@ -137,10 +142,14 @@ class TaskReader {
     }
   }
 
-  #told({ task, chain, runner }: PendingTask, surroundings: TaskSurroundings): PythonTask {
+  #told({ task, chain, runner, held }: PendingTask, surroundings: TaskSurroundings): PythonTask {
     const lwp = runner?.lwp ?? this.#threadOf(task.loop);
     const request = readRequest(this.#objects.heap, chain.frames.toReversed()) ?? runner?.request;
-    const awaited = runner ? undefined : describeAwait(this.#objects, task, chain.frames, surroundings);
+    const isWaiting = task.waiter !== 0n && !isDone(this.#objects, task.waiter);
+    const awaited =
+      runner === undefined && isWaiting
+        ? describeAwait(this.#objects, { task, frames: chain.frames, held }, surroundings)
+        : undefined;
     const loopClass = task.loop === 0n ? undefined : this.#classOf(task.loop);
     return {
       kind: 'asyncio',
@@ -150,20 +159,21 @@ class TaskReader {
       ...(task.loop !== 0n && { loop: task.loop }),
       ...(loopClass !== undefined && { loopClass }),
       ...(lwp !== undefined && { lwp }),
-      state: chain.executing === undefined ? (task.waiter === 0n ? 'ready' : 'waiting') : 'running',
+      state: chain.executing === undefined ? (isWaiting ? 'waiting' : 'ready') : 'running',
       stack: runner?.stack ?? chain.frames.map(frame => this.#standing(frame)).toReversed(),
       ...(awaited !== undefined && { awaits: awaited.text }),
       ...(awaited !== undefined && awaited.waitsFor.length > 0 && { waitsFor: awaited.waitsFor }),
       ...(awaited?.any === true && { anyWillDo: true }),
+      ...(awaited && { waits: awaited.waits }),
       ...(request && { request }),
     };
   }
 
-  #heldBy({ frames }: CoroutineChain): ReadonlySet<bigint> {
+  #heldBy({ frames }: CoroutineChain): EnteredManagers {
     const { heap, layout } = this.#objects;
-    const inner = frames.toReversed().map(({ address, function: name, ...slots }) => ({
+    const inner = frames.toReversed().map(({ address, function: name, file, ...slots }) => ({
       ...slots,
-      frame: { address, function: name },
+      frame: { address, function: name, file },
     }));
     return enteredManagers(heap, inner, layout.enterAsync);
   }
@@ -267,7 +277,7 @@ const runnerDepth = 64;
 
 type TaskRunner = Pick<PythonThread, 'lwp' | 'request'> & {
   readonly stack: readonly TaskFrame[];
-  readonly held: ReadonlySet<bigint>;
+  readonly held: EnteredManagers;
 };
 
 interface PendingTask {
@@ -276,5 +286,5 @@ interface PendingTask {
   /** Of one that is being run. */
   readonly runner?: TaskRunner;
   /** Objects whose `with` or `async with` block it is in. */
-  readonly held: ReadonlySet<bigint>;
+  readonly held: EnteredManagers;
 }

@@ -6,10 +6,13 @@ import { slotOf, slotsOf } from '../frames/slots.ts';
 import { loadedModules } from '../loaded-modules.ts';
 import { awaitedEvidence, lockObjectAt, takenEvidence } from '../locks/lock-objects.ts';
 import { awaitedWord, boundTo, slotEvidence } from '../locks/locks.ts';
+import { type Semaphore, semaphoreAt } from '../locks/semaphores.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence, PythonWait, RunningFuture } from '../process.ts';
+import { futureWaiters, lengthOf, listItems } from './future-waiters.ts';
 import {
   futureWaits,
+  jobs,
   type ShownAttribute,
   semLock,
   sharedWaits,
@@ -21,6 +24,7 @@ import {
   waitsForAll,
   workItemFunction,
 } from './waiting-functions.ts';
+import { isAtWork } from './work-queue.ts';
 
 /** A blocked thread, as far as what it waits for is read from it. */
 interface BlockedThread {
@@ -60,30 +64,36 @@ export function waitedObject(
   return word === undefined ? undefined : inCall(blocked, word, names);
 }
 
-/** The futures whose work the frames do, innermost first. */
+/** The futures, and jobs, whose work the frames do, innermost first. */
 export function runningFutures(heap: Heap, frames: readonly LiveFrame[]): readonly RunningFuture[] {
-  return frames.flatMap(frame => {
-    if (nameOf(frame) !== workItemFunction) return [];
+  return frames.flatMap((frame, index) => {
+    const name = nameOf(frame);
+    // What its variable had of the job before, while it waits for the next one, is done.
+    if (name === jobs.run && isAtWork(frames[index - 1])) return runningJob(heap, frame);
+    if (name !== workItemFunction) return [];
     const item = attempt(() => localOf(heap, frame, 'self'));
     const future = item && attempt(() => heap.attributeSlot(item.object, 'future'));
     if (item === undefined || future === undefined) return [];
-    const list = attempt(() => heap.attribute(future.value, '_waiters'));
     const text = `${frame.frame.function} works out the result of the future ${formatAddress(future.value)}`;
     return [
       {
         address: future.value,
-        waiters: (list === undefined ? undefined : attempt(() => listItems(heap, list, waiterLimit))) ?? [],
+        waiters: futureWaiters(heap, future.value),
         evidence: [item.evidence, { text, address: future.slot, value: future.value, bytes: 8 }],
       },
     ];
   });
 }
 
+function runningJob(heap: Heap, frame: LiveFrame): readonly RunningFuture[] {
+  const job = attempt(() => localOf(heap, frame, jobs.running));
+  return job === undefined ? [] : [{ address: job.object, waiters: [], evidence: [job.evidence] }];
+}
+
 const longestFirst = waitingFunctions.toSorted((left, right) => right.frames.length - left.frames.length);
 
 /** Frames of waiting functions that can follow each other. */
 const depthLimit = 4;
-const waiterLimit = 256;
 
 function nameOf({ frame }: LiveFrame): string {
   return libraryName(frame);
@@ -112,6 +122,7 @@ function inFunction(blocked: BlockedThread, row: WaitingFunction): PythonWait | 
   if (proof === undefined) return undefined;
   const future = futureOf(blocked, row, own);
   const timeoutSeconds = timeoutOf(blocked);
+  const semaphore = row.kind === 'semaphore' ? semaphoreAt(heap, own.object) : undefined;
   return {
     kind: row.kind,
     address: row.kind === 'condition' ? (condition?.object ?? own.object) : own.object,
@@ -120,6 +131,7 @@ function inFunction(blocked: BlockedThread, row: WaitingFunction): PythonWait | 
     ...ownerOf(heap, row, own.object, proof),
     ...(timeoutSeconds !== undefined && { timeoutSeconds }),
     ...future,
+    ...(semaphore && { permits: permitsOf(semaphore) }),
     evidence: [
       ...proof.evidence,
       own.evidence,
@@ -127,6 +139,10 @@ function inFunction(blocked: BlockedThread, row: WaitingFunction): PythonWait | 
       ...row.shows.flatMap(shown => attempt(() => shownEvidence(heap, own.object, shown)) ?? []),
     ],
   };
+}
+
+function permitsOf({ value, initial }: Semaphore): NonNullable<PythonWait['permits']> {
+  return { value, ...(initial !== undefined && { initial }) };
 }
 
 /** The condition that the innermost frame waits on, when the object has it; the object itself when it is one. */
@@ -250,11 +266,19 @@ function futureOf(
 ): Pick<PythonWait, 'future' | 'ownerConfidence'> | undefined {
   if (names[1]?.startsWith('_base.py:') === true) return { future: own.object };
   const caller = frames[names.length];
+  const job = caller && jobOf(heap, caller);
+  if (job !== undefined) return { future: job };
   if (kind !== 'event' || caller === undefined) return undefined;
   const known = futureWaits.find(({ frame }) => frame === nameOf(caller));
   const waiter = known && attempt(() => localOf(heap, caller, known.waiter))?.object;
   if (waiter === undefined) return undefined;
   return { future: waiter, ...(!waitsForEach(heap, waiter) && { ownerConfidence: 'likely' }) };
+}
+
+/** The number of the job whose result a frame of multiprocessing.pool waits for. */
+function jobOf(heap: Heap, frame: LiveFrame): bigint | undefined {
+  const result = nameOf(frame) === jobs.wait ? attempt(() => localOf(heap, frame, jobs.result)) : undefined;
+  return result && attempt(() => heap.attribute(result.object, jobs.number));
 }
 
 /** Whether every one of its futures has to be done (`return_when=ALL_COMPLETED`). */
@@ -301,11 +325,6 @@ function shownValue(heap: Heap, object: bigint, as: ShownAttribute['as']): strin
   }
 }
 
-/** `ob_size` of a list or deque. */
-function lengthOf(heap: Heap, object: bigint): number {
-  return heap.count(heap.field(object, 0), Number.MAX_SAFE_INTEGER);
-}
-
 /** The program alone: arguments may be secrets. */
 function commandOf(heap: Heap, object: bigint): string | undefined {
   const name = heap.typeNameOf(object);
@@ -314,12 +333,6 @@ function commandOf(heap: Heap, object: bigint): string | undefined {
   const more = lengthOf(heap, object) - 1;
   const text = program === undefined ? undefined : heap.text(program, textLimit);
   return text === undefined || more < 1 ? text : `${text} and ${more} ${more === 1 ? 'argument' : 'arguments'}`;
-}
-
-/** `ob_item` follows `ob_size` (Include/listobject.h). */
-function listItems(heap: Heap, list: bigint, limit: number): readonly bigint[] {
-  const count = Math.min(lengthOf(heap, list), limit);
-  return count === 0 ? [] : heap.pointers(heap.pointer(heap.field(list, 8)), count);
 }
 
 /** The end of the program: the main thread waits for each thread that is no daemon, by its lock or its handle. */

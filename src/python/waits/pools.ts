@@ -4,6 +4,8 @@ import { shortName } from '../frames/names.ts';
 import { type Slot, slotOf } from '../frames/slots.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { Evidence, PythonPool } from '../process.ts';
+import { type QueuedWork, queuedWork } from './queued-work.ts';
+import { isAtWork, waitingItems } from './work-queue.ts';
 
 /**
  * The function that each worker of a pool runs, and where its frame keeps what. Sources: Lib/concurrent/futures/thread.py
@@ -36,12 +38,6 @@ const manager = {
   size: 'processes',
   pool: { local: 'pool', queue: '_inqueue', size: '_processes' },
 } as const;
-
-/** Functions in which a worker waits for its next item of work; where the queue is written in C it has none. */
-const takesWork = /(?:^|\/)[Qq]ueue\.py$/;
-
-/** More items than this in one queue are taken for damage. */
-const itemLimit = 1 << 30;
 
 interface Worker {
   readonly lwp: number;
@@ -96,12 +92,18 @@ export class PoolReader {
     });
   }
 
+  /** Of the futures, or waiters, that are asked about: those whose work no worker of these pools has taken yet. */
+  queued(awaited: ReadonlySet<bigint>): ReadonlyMap<bigint, QueuedWork> {
+    const queues = [...this.#pools].map(([queue, { kind }]) => ({ kind, queue }));
+    return queuedWork(this.#heap, queues, awaited);
+  }
+
   #noteWorker(lwp: number, live: LiveFrame, inner: LiveFrame | undefined): boolean {
     const known = workerFunctions.find(row => isFrameOf(live, row));
     const queue = known && slotOf(this.#heap, live, known.queue);
     if (known === undefined || queue === undefined) return false;
     const pool = this.#pools.get(queue.object) ?? { kind: known.kind, workers: [] };
-    pool.workers.push({ lwp, busy: inner !== undefined && !takesWork.test(inner.frame.file) });
+    pool.workers.push({ lwp, busy: isAtWork(inner) });
     this.#pools.set(queue.object, pool);
     if (known.owner !== undefined && !this.#sizes.has(queue.object)) {
       const { owner } = known;
@@ -180,61 +182,4 @@ function workEvidence({ frame }: LiveFrame, { address, word, object }: Slot, wha
 function workersIn(heap: Heap, object: bigint | undefined): number | undefined {
   const value = object === undefined ? undefined : heap.integer(object);
   return value !== undefined && value > 0n && value < 1n << 20n ? Number(value) : undefined;
-}
-
-interface Waiting {
-  readonly count: number;
-  readonly evidence: readonly Evidence[];
-}
-
-/**
- * `simplequeueobject` of Modules/_queuemodule.c: a list that is read from a position on (3.7 to 3.12), or a ring buffer
- * that counts (3.13, 3.14). Bytes behind the object's head; `size`, all of them there, tells which it is. By the DWARF of
- * 3.7, 3.9, 3.12 and 3.13.
- */
-const simpleQueues = [
-  { size: 40, shape: 'list', list: 16, position: 24 },
-  { size: 56, shape: 'ring', count: 40 },
-] as const;
-
-/** Items in a `queue.SimpleQueue` or a `queue.Queue`; undefined for other objects. */
-function waitingItems(heap: Heap, queue: bigint): Waiting | undefined {
-  if (heap.typeNameOf(queue) === '_queue.SimpleQueue') return itemsOfSimpleQueue(heap, queue);
-  const items = heap.attribute(queue, 'queue');
-  return items === undefined ? undefined : itemsOfDeque(heap, items);
-}
-
-function itemsOfSimpleQueue(heap: Heap, queue: bigint): Waiting | undefined {
-  const row = simpleQueues.find(({ size }) => heap.field(0n, size) === BigInt(heap.basicSize(queue)));
-  switch (row?.shape) {
-    case 'ring':
-      return counted(heap, heap.field(queue, row.count));
-    case 'list': {
-      const list = heap.pointer(heap.field(queue, row.list));
-      const taken = counted(heap, heap.field(queue, row.position), 'of which were taken:');
-      const all = counted(heap, list + BigInt(heap.layout.object.itemCount));
-      if (all.count < taken.count) return undefined;
-      return { count: all.count - taken.count, evidence: [...all.evidence, ...taken.evidence] };
-    }
-    case undefined:
-      return undefined;
-    default:
-      return row satisfies never;
-  }
-}
-
-/** Of `dequeobject` in 2.7 (Modules/_collectionsmodule.c), behind pointers and indexes; later ones count in their head. */
-const oldDequeCount = 48;
-
-function itemsOfDeque(heap: Heap, deque: bigint): Waiting {
-  // The old one has a pointer where the new one counts: no count is that large.
-  return (
-    attempt(() => counted(heap, deque + BigInt(heap.layout.object.itemCount))) ??
-    counted(heap, deque + BigInt(oldDequeCount))
-  );
-}
-
-function counted(heap: Heap, address: bigint, what = 'items in the queue of work:'): Waiting {
-  const count = heap.count(address, itemLimit);
-  return { count, evidence: [{ text: `${what} ${count}`, address, value: BigInt(count), bytes: 8 }] };
 }

@@ -64,7 +64,10 @@ export const waitingFunctions: readonly WaitingFunction[] = [
     frames: ['threading.py:wait', 'threading.py:acquire'],
     object: 'self',
     sleeps: { on: 'waiter', condition: ['_cond', '_Semaphore__cond'] },
-    shows: [{ names: ['_value', '_Semaphore__value'], as: 'integer', text: 'value of the semaphore' }],
+    shows: [
+      { names: ['_value', '_Semaphore__value'], as: 'integer', text: 'value of the semaphore' },
+      { names: ['_initial_value'], as: 'integer', text: 'initial value of the bounded semaphore' },
+    ],
   },
   {
     kind: 'queue',
@@ -160,6 +163,18 @@ export const futureWaits: readonly { readonly frame: string; readonly waiter: st
 
 /** Where a worker runs one: Lib/concurrent/futures/thread.py, `_WorkItem.run`. */
 export const workItemFunction = 'thread.py:run';
+
+/**
+ * Lib/multiprocessing/pool.py, 2.7 to 3.14: where a thread waits for a result (`self`, whose `_job` is its number), and where a
+ * worker runs a part of a job: the local variable has the very number that the result has.
+ */
+export const jobs = {
+  wait: 'pool.py:wait',
+  result: 'self',
+  number: '_job',
+  run: 'pool.py:worker',
+  running: 'job',
+} as const;
 
 /** The waiter of _base.py that waits for every one of its futures, unless one that fails is enough for it. */
 export const waitsForAll = { className: '_AllCompletedWaiter', attribute: 'stop_on_exception' } as const;

@@ -15,6 +15,7 @@ import {
   stops,
   type WaitingThread,
   waitEvidence,
+  wantedEvidence,
 } from './rule.ts';
 import { isUninterruptible } from './uninterruptible.ts';
 
@@ -64,7 +65,7 @@ function fromGroup(graph: WaitGraph, group: readonly WaitingThread[]): Finding {
     summary: `${named(members)} ${group.length === 1 ? 'waits' : 'wait'} in ${places(roots)} for ${partner(waits)}${limit(waits)}${stops(victims, roots)}`,
     roots,
     victims,
-    evidence: members.flatMap(waitEvidence),
+    evidence: [...members.flatMap(waitEvidence), ...wantedEvidence(graph, members)],
     next: `${question(waits)}; give the call in ${roots[0]?.function} a timeout`,
   });
 }

@@ -1,5 +1,6 @@
 import type { Finding, FindingClass } from '../finding.ts';
 import type { WaitGraph } from '../wait-graph.ts';
+import { withBlockedLoops } from './blocked-loops.ts';
 import { blockingIo } from './blocking-io.ts';
 import { busyLoop } from './busy-loop.ts';
 import { busyNative } from './busy-native.ts';
@@ -11,6 +12,8 @@ import { poolExhausted } from './pool-exhausted.ts';
 import type { Rule } from './rule.ts';
 import { sleep } from './sleep.ts';
 import { isStoppedProcess, stopped } from './stopped.ts';
+import { taskChain } from './task-chain.ts';
+import { taskCircle } from './task-circle.ts';
 import { uninterruptible } from './uninterruptible.ts';
 import { unreadable } from './unreadable.ts';
 import { waitNotify } from './wait-notify.ts';
@@ -34,13 +37,16 @@ const rules = {
   unreadable,
 } as const satisfies Record<FindingClass, Rule>;
 
+/** What hangs in tasks and greenlets while the threads that run them are free: causes of the same classes. */
+const taskRules: readonly Rule[] = [taskCircle, taskChain];
+
 const severity = Object.keys(rules);
 
 /** Every rule's findings, most severe first. */
 export function findAll(graph: WaitGraph): readonly Finding[] {
-  const found = Object.values(rules)
+  const found = [...Object.values(rules), ...taskRules]
     .flatMap(rule => rule(graph))
-    .map(finding => withImports(graph, finding));
+    .map(finding => withBlockedLoops(graph, withImports(graph, finding)));
   const telling = isStoppedProcess(graph) ? found.filter(({ class: kind }) => timeless.has(kind)) : found;
   return telling.toSorted(bySeverity);
 }
@@ -56,12 +62,13 @@ const timeless: ReadonlySet<FindingClass> = new Set<FindingClass>([
   'unreadable',
 ]);
 
-/** A mere suspicion after all else; then by class, by number of victims, by thread. */
+/** A mere suspicion after all else; then by class, by number of victims and of tasks, by thread. */
 function bySeverity(a: Finding, b: Finding): number {
   return (
     Number(a.confidence === 'suspected') - Number(b.confidence === 'suspected') ||
     severity.indexOf(a.class) - severity.indexOf(b.class) ||
     b.victims.length - a.victims.length ||
+    (b.tasks?.length ?? 0) - (a.tasks?.length ?? 0) ||
     (a.roots[0]?.lwp ?? 0) - (b.roots[0]?.lwp ?? 0)
   );
 }

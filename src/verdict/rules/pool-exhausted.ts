@@ -1,97 +1,62 @@
+import { awaited } from '../awaited.ts';
+import { weakest } from '../confidence.ts';
 import type { Evidence } from '../evidence.ts';
-import type { Finding } from '../finding.ts';
+import type { Finding, Root } from '../finding.ts';
 import type { Confidence, JudgedThread } from '../thread.ts';
 import { type Pool, victimsOf, type WaitGraph } from '../wait-graph.ts';
-import { busyThreads } from './busy.ts';
 import {
   alike,
   enumerate,
   evidenceOf,
   finding,
-  isPassing,
   place,
   type Rule,
   rootOf,
   sampledEvidence,
   toldThreads,
+  waitEvidence,
 } from './rule.ts';
+import { type StandingPool, standingPools } from './standing-pools.ts';
 
 /**
  * Every worker that a pool may have is stuck, so that no further work is begun. What they are stuck in is a finding of
- * its own; this one says what follows from it: that the pool stands, and what waits for it.
+ * its own; this one says what follows from it: that the pool stands, and what waits for it. Only where they wait for work
+ * of their own pool it is the cause itself.
  */
-export const poolExhausted: Rule = graph => (graph.process?.pools ?? []).flatMap(pool => exhausted(graph, pool));
+export const poolExhausted: Rule = graph => standingPools(graph).map(standing => fromPool(graph, standing));
 
-function exhausted(graph: WaitGraph, pool: Pool): readonly Finding[] {
-  const { size } = pool;
-  const workers = pool.workers.flatMap(({ lwp }) => graph.threads.get(lwp) ?? []).toSorted((a, b) => a.lwp - b.lwp);
-  // One worker is no pool; with room for more the next item of work starts another one.
-  if (workers.length < 2 || (size !== undefined && workers.length < size)) return [];
-  if (!pool.workers.every(({ busy }) => busy)) return [];
-  const shared = sharedRoot(graph, workers);
-  const stands = workers.every(thread => thread === shared || isStuck(thread) || isStarved(graph, thread));
-  return stands && (shared === undefined || isStuck(shared) || isBusy(graph, shared))
-    ? [fromPool(graph, pool, workers, shared)]
-    : [];
-}
-
-/** The one thread that all workers wait for in the end, be it a worker itself; undefined: there are several, or a circle. */
-function sharedRoot(graph: WaitGraph, workers: readonly JudgedThread[]): JudgedThread | undefined {
-  const ends = new Set(workers.map(({ lwp }) => endOf(graph, lwp)));
-  const [end] = ends;
-  return ends.size === 1 && end !== undefined ? graph.threads.get(end) : undefined;
-}
-
-/** Where a chain of waits ends; undefined for one that leads into a circle. */
-function endOf({ edges }: WaitGraph, lwp: number): number | undefined {
-  const seen = new Set<number>();
-  let at = lwp;
-  for (let edge = edges.get(at); edge !== undefined; edge = edges.get(at)) {
-    if (seen.has(at)) return undefined;
-    seen.add(at);
-    at = edge.to;
-  }
-  return at;
-}
-
-/** It waits, was not seen to go on, and nothing says that it will soon. */
-function isStuck(thread: JudgedThread): boolean {
-  return thread.waits !== undefined && !isPassing(thread);
-}
-
-/** It asks for the GIL again and again, and never gets it: workers that take turns use the CPU. */
-function isStarved({ edges }: WaitGraph, { lwp, cpuPercent = 100 }: JudgedThread): boolean {
-  return edges.get(lwp)?.kind === 'gil' && cpuPercent < starvedPercent;
-}
-
-const starvedPercent = 5;
-
-function isBusy(graph: WaitGraph, wanted: JudgedThread): boolean {
-  return busyThreads(graph).some(({ thread, confidence }) => thread === wanted && confidence !== 'suspected');
-}
-
-function fromPool(
-  graph: WaitGraph,
-  pool: Pool,
-  workers: readonly JudgedThread[],
-  shared: JudgedThread | undefined,
-): Finding {
-  const standing = alike(workers.map(rootOf), place).flatMap(([root, ...others]) =>
-    root === undefined ? [] : [{ root, text: `${others.length + 1} in ${place(root)}` }],
+/** Whether a thread waits for the result of work that a pool will not begin, as such a finding says with more than suspicion. */
+export function waitsBehindPool(graph: WaitGraph): (thread: JudgedThread) => boolean {
+  const queues = new Set(
+    standingPools(graph).flatMap(standing =>
+      confidenceOf(graph, standing) === 'suspected' ? [] : (standing.pool.queue ?? []),
+    ),
   );
-  const roots = shared === undefined ? standing.map(({ root }) => root) : [rootOf(shared)];
-  const behind =
-    shared === undefined
-      ? `are stuck: ${enumerate(standing.map(({ text }) => text))}`
-      : `are stuck behind thread ${shared.lwp}, in ${roots.map(place).join('')}`;
+  return ({ waits }) => waits?.queuedIn !== undefined && queues.has(waits.queuedIn.queue);
+}
+
+function fromPool(graph: WaitGraph, standing: StandingPool): Finding {
+  const { pool, workers } = standing;
+  const roots = rootsOf(standing);
   return finding('pool-exhausted', {
-    confidence: confidenceOf(graph, pool, workers),
-    summary: `all ${workers.length} workers of the thread pool (${names[pool.kind]}) ${behind}${queued(pool)}`,
+    confidence: confidenceOf(graph, standing),
+    summary: `${workersOf(standing)} ${stateOf(standing)}${queued(pool)}`,
     roots,
-    victims: victimsOf(graph, roots),
-    evidence: [...pool.evidence, ...workers.slice(0, toldThreads).flatMap(workerEvidence)],
-    next: `free its workers: see what ${enumerate([...new Set(roots.map(({ function: name }) => name))])} waits for, and give that wait a limit; more workers would only be stuck a little later`,
+    victims: victimsBehind(graph, pool, roots),
+    evidence: [...pool.evidence, ...workers.slice(0, toldThreads).flatMap(worker => workerEvidence(standing, worker))],
+    next: nextFor(standing, roots),
   });
+}
+
+/** The thread that all wait for; else one of each place, and all of them where they wait for each other. */
+function rootsOf({ workers, shared, starvesItself }: StandingPool): readonly Root[] {
+  if (shared !== undefined) return [rootOf(shared)];
+  return starvesItself ? workers.map(rootOf) : placesOf(workers).flatMap(([root]) => root ?? []);
+}
+
+function workersOf({ pool, workers }: StandingPool): string {
+  const who = workers.length === 1 ? 'the only worker' : `all ${workers.length} workers`;
+  return `${who} of the thread pool (${names[pool.kind]})`;
 }
 
 const names = {
@@ -101,16 +66,69 @@ const names = {
   uwsgi: 'uWSGI',
 } as const satisfies Record<Pool['kind'], string>;
 
+function stateOf({ workers, shared, starvesItself }: StandingPool): string {
+  const places = placesOf(workers).flatMap(([root, ...others]) =>
+    root === undefined ? [] : [`${workers.length === 1 ? '' : `${others.length + 1} `}in ${place(root)}`],
+  );
+  if (starvesItself)
+    return `${workers.length === 1 ? 'waits' : 'wait'} for work that is still in the pool's own queue: ${enumerate(places)}`;
+  if (shared === undefined) return `are stuck, waiting for ${short(purposesOf(workers))}: ${enumerate(places)}`;
+  const { waits } = shared;
+  const why = waits === undefined ? 'which uses the CPU all the time' : `which waits for ${awaited(waits)}`;
+  const whom = workers.includes(shared) ? `one of them, thread ${shared.lwp}` : `thread ${shared.lwp}`;
+  return `are stuck behind ${whom}, in ${place(rootOf(shared))}, ${why}`;
+}
+
+/** Where the workers stand, those of one place together. */
+function placesOf(workers: readonly JudgedThread[]): readonly (readonly Root[])[] {
+  return alike(workers.map(rootOf), place);
+}
+
+function purposesOf(workers: readonly JudgedThread[]): readonly string[] {
+  return [...new Set(workers.flatMap(({ waits }) => (waits === undefined ? [] : [awaited(waits)])))];
+}
+
+const shownPurposes = 2;
+
+function short(purposes: readonly string[]): string {
+  if (purposes.length <= shownPurposes) return enumerate(purposes);
+  return enumerate([...purposes.slice(0, shownPurposes), `${purposes.length - shownPurposes} more`]);
+}
+
 function queued({ waiting }: Pool): string {
   if (waiting === undefined || waiting === 0) return '';
   return `; ${waiting} ${waiting === 1 ? 'item' : 'items'} of work ${waiting === 1 ? 'waits' : 'wait'} for a worker`;
+}
+
+/** Whoever waits for a root, or for work that the pool does not begin. */
+function victimsBehind(graph: WaitGraph, { queue }: Pool, roots: readonly Root[]): readonly number[] {
+  const standing = new Set(roots.map(({ lwp }) => lwp));
+  const behind = [...graph.threads.values()].filter(
+    ({ lwp, waits }) => !standing.has(lwp) && queue !== undefined && waits?.queuedIn?.queue === queue,
+  );
+  const waiting = victimsOf(graph, [...roots, ...behind]);
+  return [...behind.map(({ lwp }) => lwp), ...waiting].toSorted((a, b) => a - b);
+}
+
+function confidenceOf(graph: WaitGraph, standing: StandingPool): Confidence {
+  return standing.starvesItself ? ofSelfStarved(graph, standing) : ofStuck(graph, standing);
+}
+
+/** Proven: memory alone shows that nobody is left who could take that work, and that nobody stops to wait for it. */
+function ofSelfStarved({ edges }: WaitGraph, { pool: { size }, workers }: StandingPool): Confidence {
+  const confidences = workers.flatMap(({ lwp, waits }): readonly Confidence[] => [
+    waits?.confidence ?? 'suspected',
+    edges.get(lwp)?.confidence ?? waits?.queuedIn?.confidence ?? 'suspected',
+    waits?.limited === true ? 'likely' : 'proven',
+  ]);
+  return weakest([size === undefined ? 'likely' : 'proven', ...confidences]);
 }
 
 /**
  * Proven: the pool's size was read, each worker stood still while it was watched, and work waits that none of them takes,
  * or each of them serves a request. Elsewhere a program may have given each worker a task for life.
  */
-function confidenceOf({ edges }: WaitGraph, { size, waiting = 0 }: Pool, workers: readonly JudgedThread[]): Confidence {
+function ofStuck({ edges }: WaitGraph, { pool: { size, waiting = 0 }, workers }: StandingPool): Confidence {
   // Without samples only a wait for a thread that memory names speaks against a moment's chance.
   if (workers.some(({ lwp, moved }) => moved === undefined && !edges.has(lwp))) return 'suspected';
   const stood = workers.every(({ lwp, moved }) => moved === false || edges.get(lwp)?.kind === 'gil');
@@ -118,11 +136,18 @@ function confidenceOf({ edges }: WaitGraph, { size, waiting = 0 }: Pool, workers
   return size !== undefined && isWanted && stood ? 'proven' : 'likely';
 }
 
-function workerEvidence(thread: JudgedThread): readonly Evidence[] {
+function workerEvidence({ starvesItself }: StandingPool, thread: JudgedThread): readonly Evidence[] {
   const { waits } = thread;
   const how = waits === undefined ? 'computes' : `waits (${waits.kind})`;
   return [
     ...evidenceOf(thread, [{ text: `a worker of the pool, ${how} in ${place(rootOf(thread))}` }]),
-    ...sampledEvidence(thread),
+    ...(starvesItself ? waitEvidence(thread) : sampledEvidence(thread)),
   ];
+}
+
+function nextFor({ starvesItself }: StandingPool, roots: readonly Root[]): string {
+  const functions = enumerate([...new Set(roots.map(({ function: name }) => name))]);
+  return starvesItself
+    ? `do not wait in ${functions} for work of the pool that runs it: do that work in place, or give it to a pool of its own; more workers only make it rarer`
+    : `free its workers: see what ${functions} waits for, and give that wait a limit; more workers would only be stuck a little later`;
 }

@@ -17,9 +17,14 @@ export interface WaitingThread {
 /** A wait or sleep that ends within this many seconds is a program's own care, not a hang. */
 export const patienceSeconds = 30;
 
-/** Whether a thread moved on while it was watched, or will soon: a limit of unknown length is taken for a short one. */
-export function isPassing({ waits, moved }: JudgedThread): boolean {
-  return moved === true || (waits?.limited === true && (waits.timeoutSeconds ?? 0) < patienceSeconds);
+/** Whether a thread moved on while it was watched, or will soon. */
+export function isPassing(thread: JudgedThread): boolean {
+  return thread.moved === true || endsSoon(thread);
+}
+
+/** Whether a thread's wait ends by itself before long: a limit of unknown length is taken for a short one. */
+export function endsSoon({ waits }: JudgedThread): boolean {
+  return waits?.limited === true && (waits.timeoutSeconds ?? 0) < patienceSeconds;
 }
 
 export function finding(kind: FindingClass, rest: Omit<Finding, 'class' | 'signature'>): Finding {
@@ -106,6 +111,21 @@ export function evidenceOf(thread: JudgedThread, entries: readonly Evidence[]): 
 export function waitEvidence(thread: JudgedThread | undefined): readonly Evidence[] {
   if (thread?.waits === undefined) return [];
   return [...evidenceOf(thread, thread.waits.evidence), ...heldGilEvidence(thread), ...sampledEvidence(thread)];
+}
+
+/** Why others wait for some threads: what these hold of what is wanted, and those waits; that for the GIL is told with its holder. */
+export function wantedEvidence(graph: WaitGraph, wanted: readonly JudgedThread[]): readonly Evidence[] {
+  return wanted
+    .flatMap(thread => (graph.edgesInto.get(thread.lwp) ?? []).map(edge => ({ thread, edge })))
+    .filter(({ edge }) => edge.kind !== 'gil')
+    .slice(0, toldThreads)
+    .flatMap(({ thread, edge }) => [
+      ...evidenceOf(
+        thread,
+        thread.holds.filter(({ address }) => address === edge.address).flatMap(({ evidence }) => evidence),
+      ),
+      ...waitEvidence(graph.threads.get(edge.from)),
+    ]);
 }
 
 /** That a thread holds the GIL, which one that blocks should have given up; nothing of others. */

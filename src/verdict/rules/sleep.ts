@@ -1,5 +1,6 @@
 import { strongest, weakest } from '../confidence.ts';
 import type { Finding } from '../finding.ts';
+import { blocksLoop } from '../task-graph.ts';
 import type { Confidence, JudgedThread, Wait } from '../thread.ts';
 import { hurriedVictimsOf, victimsOf, type WaitGraph } from '../wait-graph.ts';
 import {
@@ -35,7 +36,8 @@ function sleeping(graph: WaitGraph, thread: JudgedThread): readonly WaitingThrea
 function needOf(graph: WaitGraph, { lwp, request }: JudgedThread): Confidence | undefined {
   if (request !== undefined) return 'proven';
   const hurried = new Set(hurriedVictimsOf(graph, [{ lwp }]));
-  if (hurried.size === 0) return undefined;
+  // A coroutine that sleeps by itself, and does not await it, keeps all others from their turn.
+  if (hurried.size === 0) return blocksLoop(graph.tasks, lwp) ? 'likely' : undefined;
   const into = graph.edgesInto.get(lwp) ?? [];
   return strongest(into.filter(({ from }) => hurried.has(from)).map(({ confidence }) => confidence));
 }

@@ -1,10 +1,13 @@
 import { weakest } from '../confidence.ts';
 import type { Finding } from '../finding.ts';
+import { blocksLoop } from '../task-graph.ts';
 import type { Confidence, JudgedThread } from '../thread.ts';
 import { cyclesOf, victimsOf, type WaitGraph } from '../wait-graph.ts';
 import { isLock, isNotification } from '../wait-kinds.ts';
+import { waitsBehindPool } from './pool-exhausted.ts';
 import {
   alike,
+  enumerate,
   evidenceOf,
   finding,
   isPassing,
@@ -20,7 +23,7 @@ import {
 /**
  * Threads that wait for a notification that does not come: a condition, an event, a semaphore, a queue, the end of a
  * thread. Proven where nobody in the process is left who could act; likely where somebody needs the thread that waits.
- * A worker without work waits likewise, and is no finding.
+ * A worker without work waits likewise, and is no finding; what waits for a pool that stands is told with that pool.
  */
 export const waitNotify: Rule = graph => {
   const left = nobodyLeft(graph);
@@ -38,7 +41,7 @@ function nobodyLeft(graph: WaitGraph): readonly JudgedThread[] | undefined {
   if ((handledSignals(graph) ?? []).length > 0) return undefined;
   const ends = all.filter(({ lwp, python }) => python.length > 0 && !graph.edges.has(lwp));
   const isOpen = ends.length > 0 && ends.every(({ waits }) => waits !== undefined && isNotification(waits.kind));
-  return isOpen ? ends : undefined;
+  return isOpen && !ends.every(waitsBehindPool(graph)) ? ends : undefined;
 }
 
 /** Signals that only the program itself can have a handler for; undefined where /proc was not asked. */
@@ -86,8 +89,9 @@ function fromNobody(graph: WaitGraph, ends: readonly JudgedThread[]): Finding {
 
 /** Threads that stand in a wait while others need them; those that wait for one object are one finding. */
 function needed(graph: WaitGraph): readonly Finding[] {
+  const isBehindPool = waitsBehindPool(graph);
   const stuck = [...graph.threads.values()].flatMap(thread => {
-    const need = isStuck(graph, thread) ? needOf(graph, thread) : undefined;
+    const need = isStuck(graph, thread) && !isBehindPool(thread) ? needOf(graph, thread) : undefined;
     return need === undefined ? [] : [{ thread, ...need }];
   });
   const groups = alike(stuck, ({ thread, confidence, isLocked }) => {
@@ -119,6 +123,7 @@ function needOf(graph: WaitGraph, { lwp, waits, moved, request }: JudgedThread):
   if (waits?.ownerAbsent === true) return { confidence: waits.confidence, isLocked: false };
   const serves =
     request !== undefined ||
+    blocksLoop(graph.tasks, lwp) ||
     victimsOf(graph, [{ lwp }]).some(victim => {
       const waiter = graph.threads.get(victim);
       return waiter?.request !== undefined || isWanted(graph, victim);
@@ -139,7 +144,7 @@ function fromNeeded(graph: WaitGraph, group: readonly ({ readonly thread: Judged
   const into = members.flatMap(({ lwp }) => graph.edgesInto.get(lwp) ?? []);
   return finding('wait-notify', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
-    summary: `${waitText(members)}${isLocked ? ` while ${members.length === 1 ? 'it holds a lock' : 'they hold locks'}` : ''}${stops(victims, roots)}`,
+    summary: `${waitText(members)}${isLocked ? ` while ${members.length === 1 ? 'it holds a lock' : 'they hold locks'}` : ''}${insideText(members)}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: [
@@ -162,6 +167,19 @@ function waitText(members: readonly JudgedThread[]): string {
   const what = isAbsent ? ' for the end of a thread that does not exist' : '';
   return `${named(members)} ${members.length === 1 ? 'waits' : 'wait'} in ${places(members.map(rootOf))} (${kinds.join(', ')})${what}`;
 }
+
+/** Who has permits of a semaphore of which others went another way: they may be the ones who keep it. */
+function insideText(members: readonly JudgedThread[]): string {
+  const holders = [...new Set(members.flatMap(({ waits }) => waits?.holders ?? []))].toSorted((a, b) => a - b);
+  if (holders.length === 0) return '';
+  const who =
+    holders.length > shownHolders
+      ? `${holders.length} threads`
+      : `${holders.length === 1 ? 'thread' : 'threads'} ${enumerate(holders)}`;
+  return `; ${who} ${holders.length === 1 ? 'is' : 'are'} inside a with block of that semaphore`;
+}
+
+const shownHolders = 3;
 
 /** By what the first of them waits for. */
 function nextFor([first]: readonly JudgedThread[]): string {

@@ -6,7 +6,7 @@ import { findInterpreter as findWithDwarf, interpreterIn } from '../../../script
 import { makeGcLayout, makeGreenletTable } from '../../../scripts/layout/make-greenlet-layout.ts';
 import { gcLayouts, greenletLayouts } from '../../../src/python/greenlets/greenlet-layouts.ts';
 import { renderText } from '../../../src/report/render-text.ts';
-import { analyzeTarget, takeCore } from '../../support/analyze-target.ts';
+import { analyzeTarget, misquoted, takeCore } from '../../support/analyze-target.ts';
 import { changesOf } from '../../support/changed-memory.ts';
 import {
   findInterpreter,
@@ -43,7 +43,7 @@ test.each(releases)(
   async (version, release) => {
     const interpreter = requireInterpreter(version);
     const packages = await pythonPackages(interpreter, [`greenlet==${release}`]);
-    await using target = await startTaskTarget('greenlets/plain', interpreter, [], packages);
+    await using target = await startTaskTarget('greenlets/plain', interpreter, [], { packages });
     const { report, remove } = await analyzeTarget(target, analysisOf(interpreter));
     remove();
     expect(report.gaps.filter(({ what }) => what === 'greenlets')).toEqual([]);
@@ -82,11 +82,15 @@ test.each([
   async (version, release) => {
     const interpreter = requireInterpreter(version);
     const packages = await pythonPackages(interpreter, [`gevent==${release}`]);
-    await using target = await startTaskTarget('greenlets/waits', interpreter, [], packages);
+    await using target = await startTaskTarget('greenlets/waits', interpreter, [], { packages });
     const { report, remove } = await analyzeTarget(target, analysisOf(interpreter));
     remove();
     expect(report.gaps.filter(({ what }) => what === 'greenlets')).toEqual([]);
-    expect(report.findings).toEqual([]);
+    // Two that want each other's lock, and one that sleeps while others want its locks.
+    expect(report.findings).toMatchObject([
+      { class: 'deadlock', confidence: 'proven', roots: [{ function: 'cross' }, { function: 'cross' }] },
+      { class: 'sleep', roots: [{ function: 'hold' }] },
+    ]);
     const tasks = report.tasks ?? [];
     for (const { name, stack } of target.tasks) {
       const [same] = tasks.filter(task => JSON.stringify(task.stack) === JSON.stringify(stack));
@@ -109,14 +113,59 @@ test.each([
       'Greenlet cross',
       'Greenlet cross',
     ]);
-    expect(report.summary).toMatch(
-      /^No thread hangs, but 2 greenlets wait for each other: "Greenlet cross" at cross \(waits\.py:/,
-    );
+    expect(report.summary).toMatch(/^deadlock: 2 greenlets of thread \d+ wait for each other's locks: cross \(/);
     const text = renderText(report);
     expect(text).toContain(`greenlets of thread ${target.lwp}: ${tasks.length} greenlets`);
     expect(text).toContain('2 greenlets wait for each other');
   },
 );
+
+/** Analyses a program with greenlets of gevent, whose evidence must be what the core holds. */
+async function analyzeGreenlets(version: PythonVersion, release: string, mode: string) {
+  const interpreter = requireInterpreter(version);
+  const packages = await pythonPackages(interpreter, [`gevent==${release}`]);
+  await using target = await startTaskTarget('greenlets/held', interpreter, [mode], { packages });
+  const { report, core, remove } = await analyzeTarget(target, analysisOf(interpreter));
+  try {
+    expect(await misquoted(report, core)).toEqual([]);
+  } finally {
+    remove();
+  }
+  const { tasks = [], findings } = report;
+  const [finding] = findings;
+  /** Of the requests that some of them serve. */
+  const paths = (addresses: readonly (string | undefined)[] = []) =>
+    tasks.flatMap(({ address, request }) => (addresses.includes(address) && request ? [request.path] : [])).toSorted();
+  const roots = finding?.roots.map(({ function: name, lwp }) => `${name} ${lwp}`);
+  return { findings, finding, roots, paths, lwp: target.lwp };
+}
+
+test.each([
+  ['2.7', '22.10.2'],
+  ['3.8', '24.2.1'],
+  ['3.11', '26.9.0'],
+  ['3.14', '26.9.0'],
+] as const)('on CPython %s, gevent %s, a circle and a chain of greenlets are causes', async (version, release) => {
+  const circle = await analyzeGreenlets(version, release, 'circle');
+  expect(circle.findings).toMatchObject([{ class: 'deadlock', confidence: 'proven', victims: [] }]);
+  expect(circle.roots).toEqual(Array(3).fill(`take ${circle.lwp}`));
+  expect(circle.paths(circle.finding?.roots.map(({ task }) => task?.address))).toEqual(['/bill', '/cart', '/stock']);
+  expect(circle.paths(circle.finding?.tasks)).toEqual(['/list', '/show']);
+  const chain = await analyzeGreenlets(version, release, 'peer');
+  expect(chain.findings).toMatchObject([{ class: 'blocking-io', confidence: 'likely', victims: [] }]);
+  expect(chain.roots).toEqual([`query ${chain.lwp}`]);
+  expect(chain.paths(chain.finding?.tasks)).toHaveLength(5);
+  expect(chain.finding?.summary).toMatch(/, peer 127\.0\.0\.1:\d+, without a limit; 5 greenlets wait for it$/);
+});
+
+test('a greenlet that blocks the hub stops the others; a server of greenlets without work is silent', async () => {
+  const blocked = await analyzeGreenlets('3.11', '26.9.0', 'blocked');
+  expect(blocked.findings).toMatchObject([{ class: 'sleep' }]);
+  expect(blocked.roots).toEqual([`careless ${blocked.lwp}`]);
+  expect(blocked.paths(blocked.finding?.tasks)).toEqual([0, 1, 2, 3, 4].map(number => `/orders/${number}`));
+  expect(blocked.finding?.summary).toMatch(/; it blocks the hub of 7 greenlets$/);
+  expect((await analyzeGreenlets('3.11', '26.9.0', 'idle')).findings).toEqual([]);
+});
 
 describe('a core of CPython 3.11 with greenlets, and damage', () => {
   let core: OpenedTarget | undefined;
@@ -128,7 +177,7 @@ describe('a core of CPython 3.11 with greenlets, and damage', () => {
     const interpreter = findInterpreter('3.11');
     if (interpreter === undefined) return;
     const packages = await pythonPackages(interpreter, ['greenlet==3.5.6']);
-    await using target = await startTaskTarget('greenlets/plain', interpreter, [], packages);
+    await using target = await startTaskTarget('greenlets/plain', interpreter, [], { packages });
     const { path, remove } = await takeCore(target.pid, interpreter);
     core = await openTarget(path, remove);
   });
@@ -199,7 +248,7 @@ function told(tasks: ReturnType<OpenedTarget['read']>['tasks'] = []) {
 test('of very many greenlets the first thousand are read, among very many other objects, and the rest is a gap', async () => {
   const interpreter = requireInterpreter('3.11');
   const packages = await pythonPackages(interpreter, ['greenlet==3.5.6']);
-  await using target = await startTaskTarget('greenlets/many', interpreter, ['1500', '100000'], packages);
+  await using target = await startTaskTarget('greenlets/many', interpreter, ['1500', '100000'], { packages });
   const { report, remove } = await analyzeTarget(target, { native: false });
   remove();
   expect(report.tasks).toHaveLength(1000);

@@ -10,11 +10,12 @@ import { taskLayouts } from '../../../src/python/tasks/task-layouts.ts';
 import { renderHtml } from '../../../src/report/render-html.ts';
 import { renderMarkdown } from '../../../src/report/render-markdown.ts';
 import { renderText } from '../../../src/report/render-text.ts';
-import type { ReportTask } from '../../../src/report/schema.ts';
-import { analyzeTarget, takeCore } from '../../support/analyze-target.ts';
+import type { Report, ReportTask } from '../../../src/report/schema.ts';
+import { analyzeTarget, misquoted, takeCore } from '../../support/analyze-target.ts';
 import { changesOf } from '../../support/changed-memory.ts';
 import {
   findInterpreter,
+  type PythonVersion,
   prepareInterpreters,
   pythonVersions,
   requireInterpreter,
@@ -94,7 +95,9 @@ test.each(['3.9', '3.11', '3.13'] as const)(
       [expect.stringMatching(/^Task-\d+$/), 'waiting'],
       ['polls', 'ready'],
     ]);
-    expect(report.findings.map(({ class: kind }) => kind)).toEqual(['sleep']);
+    expect(report.findings).toMatchObject([
+      { class: 'sleep', summary: expect.stringContaining('it blocks the event loop of 3 tasks') },
+    ]);
     const text = renderText(report);
     expect(text).toContain(`event loop of thread ${target.lwp}: 4 tasks`);
     expect(text).toContain('careless: blocking_call (blocked.py:');
@@ -149,16 +152,20 @@ test.each(['3.7', '3.8', '3.10', '3.11', '3.12', '3.14'] as const)(
     const expected = relationsOf(version, target.worker);
     expect(Object.fromEntries(Object.keys(expected).map(name => [name, awaits(name)]))).toEqual(expected);
     expect(tasks.filter(({ inCycle }) => inCycle === true)).toHaveLength(2);
-    // The thread that works for one of them.
-    expect(report.findings.map(({ class: kind }) => kind)).toEqual(['sleep']);
+    // Whom a semaphore is wanted of sleeps, and so does the thread that works for one of them.
+    expect(causesOf(report)).toEqual(['deadlock takes_both, takes_both', 'sleep keeps', 'sleep works']);
     const [first, second] = version === '3.7' ? Array(2).fill('without a name') : ['left first', 'right first'];
     const circle = new RegExp(
       `2 tasks wait for each other: "${first}" at takes_both \\(relations\\.py:\\d+\\), "${second}" at takes_both \\(relations\\.py:\\d+\\); 1 more waits for them\\.`,
     );
-    expect(report.summary).toMatch(circle);
     expect(renderText(report)).toMatch(circle);
   },
 );
+
+/** Class, and where its roots stand. */
+function causesOf({ findings }: Report): readonly string[] {
+  return findings.map(({ class: kind, roots }) => `${kind} ${roots.map(({ function: name }) => name).join(', ')}`);
+}
 
 /** What some tasks of `relations.py` wait for. */
 function relationsOf(version: string, worker = 0): Readonly<Record<string, unknown>> {
@@ -190,14 +197,129 @@ function relationsOf(version: string, worker = 0): Readonly<Record<string, unkno
 test('the tasks of a loop that is compiled are told with its class and its thread', async () => {
   const interpreter = requireInterpreter('3.11');
   const packages = await pythonPackages(interpreter, ['uvloop==0.21.0']);
-  await using target = await startTaskTarget('relations', interpreter, ['uvloop'], packages);
+  await using target = await startTaskTarget('relations', interpreter, ['uvloop'], { packages });
   const { report, remove } = await analyzeTarget(target, { native: false });
   remove();
   const own = report.tasks?.find(({ name }) => name === 'left first');
   expect(own).toMatchObject({ lwp: target.lwp, loopClass: 'uvloop.Loop' });
   expect(renderText(report)).toContain(`event loop of thread ${target.lwp} (uvloop.Loop): `);
   // libuv has the kernel poll for it, by a thread of the process that runs no code of its own.
-  expect(report.findings.map(({ class: kind }) => kind)).toEqual(['sleep']);
+  expect(causesOf(report)).toEqual(['deadlock takes_both, takes_both', 'sleep keeps', 'sleep works']);
+});
+
+/** Paths of the requests that some tasks serve, by address: tasks have names from 3.8 on. */
+function requestsOf({ tasks = [] }: Report, addresses: readonly (string | undefined)[] = []): readonly string[] {
+  return tasks
+    .flatMap(({ address, request }) => (addresses.includes(address) && request ? [request.path] : []))
+    .toSorted();
+}
+
+/** Analyses a program with tasks, whose evidence must be what the core holds. */
+async function analyzeTasks(version: PythonVersion, program: string, mode = '', rests = true) {
+  const interpreter = requireInterpreter(version);
+  await using target = await startTaskTarget(program, interpreter, mode.split(' '), { rests });
+  const { report, core, remove } = await analyzeTarget(target, {
+    native: false,
+    ...(interpreter.root !== undefined && { root: interpreter.root }),
+  });
+  try {
+    expect(await misquoted(report, core)).toEqual([]);
+  } finally {
+    remove();
+  }
+  const [finding] = report.findings;
+  return { report, finding, lwp: target.lwp };
+}
+
+describe.each(['3.8', '3.11', '3.12', '3.14'] as const)('what hangs in the tasks of CPython %s', version => {
+  test('a circle of locks is a deadlock, proven by what was read of each member', async () => {
+    const { report, finding, lwp } = await analyzeTasks(version, 'lock_circle');
+    expect(report.findings).toHaveLength(1);
+    expect(finding).toMatchObject({ class: 'deadlock', confidence: 'proven', victims: [] });
+    const roots = finding?.roots ?? [];
+    expect(roots.map(({ function: name, lwp: own }) => `${name} ${own}`)).toEqual(Array(3).fill(`take ${lwp}`));
+    const members = roots.map(({ task }) => task?.address);
+    expect(requestsOf(report, members)).toEqual(['/bill', '/cart', '/stock']);
+    expect(requestsOf(report, finding?.tasks)).toEqual(['/list', '/show']);
+    // Each edge: the task, its lock, who has that, and where it took it.
+    const edges = finding?.evidence.filter(({ text }) => text.includes(' waits for lock 0x')) ?? [];
+    expect(edges).toHaveLength(3);
+    for (const { text } of edges) expect(text).toMatch(/, held by task .*0x\w+, taken at .*\/lock_circle\.py:\d+$/);
+    expect(report.summary).toMatch(/ wait for each other's locks: take \(.*:\d+: `async with lock:`\); 2 tasks wait/);
+    expect(report.summary).toContain('; behind them POST /list and POST /show.');
+  });
+
+  test('a chain of requests that ends at a silent peer is its fault', async () => {
+    const { report, finding, lwp } = await analyzeTasks(version, 'silent_peer', 'lock');
+    expect(report.findings).toMatchObject([
+      { class: 'blocking-io', confidence: 'likely', roots: [{ function: 'ask', lwp }], victims: [] },
+    ]);
+    expect(requestsOf(report, finding?.tasks)).toEqual([1, 2, 3, 4, 5].map(number => `/orders/${number}`));
+    expect(finding?.summary).toMatch(/, peer 127\.0\.0\.1:\d+, without a limit; 5 tasks wait for it$/);
+    expect(report.summary).toMatch(/; request GET \/orders\/0; behind it GET \/orders\/1, .* and 2 more\.$/);
+    expect(report.threads.find(thread => thread.lwp === lwp)?.role).toBe('application');
+  });
+
+  test('a thread that blocks its event loop stops its tasks', async () => {
+    const { report, finding, lwp } = await analyzeTasks(version, 'blocked_loop', 'recv');
+    expect(report.findings).toMatchObject([{ class: 'blocking-io', roots: [{ function: 'recv', lwp }], victims: [] }]);
+    // The five other handlers and the main task.
+    expect(finding?.tasks).toHaveLength(6);
+    expect(requestsOf(report, finding?.tasks)).toEqual([0, 1, 2, 3, 4].map(number => `/orders/${number}`));
+    expect(finding?.summary).toMatch(/; it blocks the event loop of 6 tasks$/);
+    expect(finding?.next).toContain('run_in_executor');
+  });
+
+  test('an idle server is silent, whatever its tasks wait for', async () => {
+    const { report } = await analyzeTasks(version, 'idle');
+    expect(report.findings).toEqual([]);
+    expect(report.tasks?.length).toBeGreaterThan(20);
+  });
+
+  test('so is one under light load', async () => {
+    const { report } = await analyzeTasks(version, 'healthy', '', false);
+    expect(report.findings).toEqual([]);
+    expect(report.tasks?.length).toBeGreaterThan(3);
+  });
+});
+
+test.each([
+  ['lock_circle', 'joins', 'deadlock proven: joins, joins; 0 behind'],
+  ['lock_circle', 'endless', 'deadlock proven: take, take, take; 2 behind'],
+  ['lock_circle', 'itself', 'deadlock proven: take; 0 behind'],
+  // The request of each, two tasks of each, the one that has the lock sleeps, nobody knows who has it.
+  ['silent_peer', 'each', 'blocking-io likely: ask, ask, ask, ask, ask, ask; 0 behind'],
+  ['silent_peer', 'gather', `blocking-io likely: ${Array(12).fill('ask').join(', ')}; 6 behind`],
+  ['silent_peer', 'sleep', 'sleep proven: query; 5 behind'],
+  ['silent_peer', 'bare', 'lock-wait likely: query, query, query, query, query, query; 0 behind'],
+  ['blocked_loop', 'sleep', 'sleep proven: sleep; 6 behind'],
+  ['blocked_loop', 'lock', 'lock-wait likely: lock; 6 behind'],
+  ['blocked_loop', 'event', 'wait-notify proven: event; 6 behind'],
+  ['blocked_loop', 'owned', 'sleep proven: keeps; 6 behind'],
+])('of the tasks of %s one cause is told: %s', async (program, mode, expected) => {
+  const { report } = await analyzeTasks('3.11', program, mode);
+  const causes = report.findings.map(({ class: kind, confidence, roots, tasks = [] }) => {
+    return `${kind} ${confidence}: ${roots.map(({ function: name }) => name).join(', ')}; ${tasks.length} behind`;
+  });
+  expect(causes).toEqual([expected]);
+});
+
+test.each([
+  ['lock_circle', 'limited'],
+  ['lock_circle', 'inner'],
+  ['lock_circle', 'timeout'],
+  ['lock_circle', 'manager'],
+  ['silent_peer', 'limited'],
+])('tasks of %s that give up by themselves are no cause: %s', async (program, mode) => {
+  expect((await analyzeTasks('3.11', program, mode)).report.findings).toEqual([]);
+});
+
+test('of a loop that goes on with others a chain is no more than suspected; one that computes blocks it', async () => {
+  const turning = await analyzeTasks('3.11', 'silent_peer', 'lock ticks', false);
+  expect(turning.report.findings).toMatchObject([{ class: 'blocking-io', confidence: 'suspected' }]);
+  const busy = await analyzeTasks('3.11', 'blocked_loop', 'busy', false);
+  expect(busy.report.findings).toMatchObject([{ class: 'busy-loop', roots: [{ function: 'busy' }] }]);
+  expect(busy.finding?.summary).toMatch(/; it blocks the event loop of 6 tasks$/);
 });
 
 test('of very many tasks the first thousand are read, those that stand alike are one line, and the rest is a gap', async () => {

@@ -37,6 +37,9 @@ export interface ThreadDraft {
     readonly module?: string;
     readonly ownerAbsent?: boolean;
     readonly timeoutSeconds?: number;
+    readonly queuedIn?: bigint;
+    readonly permits?: NonNullable<PythonWait['permits']>;
+    readonly ownerConfidence?: PythonWait['confidence'];
     readonly confidence?: PythonWait['confidence'];
   };
   readonly holds?: readonly {

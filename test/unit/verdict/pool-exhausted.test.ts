@@ -29,6 +29,9 @@ const waiting = (lwp: number): ThreadDraft => ({
   proc: standsStill,
 });
 
+const holder = (lwp: number, address: bigint, rest: Partial<ThreadDraft> = {}): ThreadDraft =>
+  fetching(lwp, { frames: [frame('shop.py:8 query')], holds: [{ address }], ...rest });
+
 type Pool = Partial<PythonPool> & { readonly unread?: 'size' | 'waiting' };
 const without = (unread: 'size' | 'waiting'): Pool => ({ unread });
 
@@ -99,25 +102,36 @@ describe('pool-exhausted', () => {
   });
 
   test('workers that wait for one thread in the end have that one as their root', () => {
-    const holder = fetching(10, { frames: [frame('shop.py:8 query')], holds: [{ address: 0xan }] });
-    const [pool, cause] = findingsOf([holder, waiting(11), waiting(12), waiting(13)]);
+    const [pool, cause] = findingsOf([holder(10, 0xan), waiting(11), waiting(12), waiting(13)]);
     expect(pool).toMatchObject({
       class: 'pool-exhausted',
       confidence: 'proven',
       roots: [{ lwp: 10, function: 'query' }],
       victims: [11, 12, 13],
+      summary:
+        'all 3 workers of the thread pool (concurrent.futures) are stuck behind thread 10, in query (shop.py:8), which waits for recvfrom from 10.0.0.9:5432; 2 items of work wait for a worker',
     });
     expect(cause).toMatchObject({ class: 'blocking-io', roots: [{ lwp: 10 }] });
   });
 
   test('one of them may be that thread; while it gets on, so will they', () => {
-    const holder = fetching(11, { holds: [{ address: 0xan }] });
-    expect(findingsOf([holder, waiting(12), waiting(13)])[0]).toMatchObject({
+    const first = fetching(11, { holds: [{ address: 0xan }] });
+    expect(findingsOf([first, waiting(12), waiting(13)])[0]).toMatchObject({
       class: 'pool-exhausted',
       roots: [{ lwp: 11 }],
       victims: [12, 13],
+      summary: expect.stringContaining(
+        'behind one of them, thread 11, in fetch (shop.py:20), which waits for recvfrom from 10.0.0.9:5432;',
+      ),
     });
-    expect(brief([{ ...holder, proc: wakesOften }, waiting(12), waiting(13)])).toEqual([]);
+    expect(brief([{ ...first, proc: wakesOften }, waiting(12), waiting(13)])).toEqual([]);
+  });
+
+  test('workers that wait for several others stand only as long as none of these gets on', () => {
+    const others = [waiting(11), waiting(12), { ...waiting(13), waits: { address: 0xbn } }];
+    const [pool] = findingsOf([holder(9, 0xan), holder(10, 0xbn), ...others]);
+    expect(pool).toMatchObject({ class: 'pool-exhausted', confidence: 'proven', roots: [{ lwp: 11 }] });
+    expect(brief([holder(9, 0xan), holder(10, 0xbn, { proc: wakesOften }), ...others])).toEqual(['blocking-io likely']);
   });
 
   test('workers that a busy one keeps from the GIL stand; those that take turns do not', () => {
@@ -130,18 +144,43 @@ describe('pool-exhausted', () => {
       proc: { ...wakesOften, cpuPercent },
     });
     const busyNative = { ...busy, native: ['sre_ucs1_match', 'pattern_search', '_PyEval_EvalFrameDefault'] };
-    expect(findingsOf([busyNative, asking(12, 0.2), asking(13, 0.2)]).map(({ class: kind }) => kind)).toEqual([
-      'busy-native',
-      'pool-exhausted',
-    ]);
+    const [cause, pool] = findingsOf([busyNative, asking(12, 0.2), asking(13, 0.2)]);
+    expect(cause?.class).toBe('busy-native');
+    expect(pool).toMatchObject({
+      class: 'pool-exhausted',
+      summary: expect.stringContaining('thread 11, in match (shop.py:9), which uses the CPU all the time;'),
+    });
     const turns = findingsOf([busyNative, asking(12, 33), asking(13, 33)]).map(({ class: kind }) => kind);
     expect(turns).not.toContain('pool-exhausted');
   });
 
   test('a wait for the shared root that ends by itself is not stuck', () => {
-    const holder = fetching(10, { frames: [frame('shop.py:8 query')], holds: [{ address: 0xan }] });
     const timed = { ...waiting(13), syscall: call('futex', 0x7000n, 137n, 0n, 0x9000n) };
-    expect(brief([holder, waiting(11), waiting(12), timed])).toEqual(['blocking-io likely']);
+    expect(brief([holder(10, 0xan), waiting(11), waiting(12), timed])).toEqual(['blocking-io likely']);
+  });
+
+  test.each<[string, Partial<ThreadDraft>, string]>([
+    ['what is written', { syscall: call('sendto', 5n) }, 'sendto to 10.0.0.9:5432'],
+    ['a descriptor', { syscall: call('read', 6n) }, 'read on descriptor 6'],
+    ['a sleep', { syscall: call('nanosleep') }, 'the end of a sleep'],
+    ['a child', { syscall: call('wait4', 77n) }, 'child process 77'],
+    ['an event', { syscall: futex(), waits: { address: 0xcn, kind: 'event' } }, 'the event 0xc'],
+    ['a lock', { syscall: futex(), waits: { address: 0xcn } }, 'the python-lock 0xc'],
+  ])('the first line says what they are stuck in: %s', (_what, rest, expected) => {
+    const stuck = [11, 12, 13].map(lwp => fetching(lwp, rest));
+    const pool = findingsOf(stuck).find(({ class: kind }) => kind === 'pool-exhausted');
+    expect(pool?.summary).toContain(` are stuck, waiting for ${expected}: 3 in fetch (shop.py:20);`);
+  });
+
+  test('of many different waits two are told', () => {
+    const stuck = [
+      fetching(11),
+      fetching(12, { syscall: call('read', 6n) }),
+      fetching(13, { syscall: call('read', 7n) }),
+    ];
+    expect(findingsOf(stuck)[0]?.summary).toContain(
+      'waiting for recvfrom from 10.0.0.9:5432, read on descriptor 6 and 1 more: 3 in fetch',
+    );
   });
 
   test('what they wait for stands before it where that never ends by itself', () => {
@@ -149,6 +188,127 @@ describe('pool-exhausted', () => {
       'deadlock proven',
       'pool-exhausted proven',
     ]);
+  });
+});
+
+/** A worker, or any other thread, that waits for the result of work which lies in a queue. */
+const awaiting = (lwp: number, queue: bigint, rest: Partial<ThreadDraft> = {}): ThreadDraft => ({
+  lwp,
+  frames: [frame(`${stdlib}/concurrent/futures/_base.py:451 result`), frame('shop.py:40 price'), worker],
+  syscall: futex(),
+  waits: { address: BigInt(lwp), kind: 'condition', queuedIn: queue },
+  proc: standsStill,
+  ...rest,
+});
+const outside = (lwp: number, rest: Partial<ThreadDraft> = {}): ThreadDraft =>
+  awaiting(lwp, 0x50n, { frames: [frame('shop.py:60 show')], ...rest });
+/** Without samples of /proc. */
+const unseen = ({ proc: _proc, ...each }: ThreadDraft): ThreadDraft => each;
+/** One all of whose workers are busy. */
+const poolOf = (queue: bigint, lwps: readonly number[]): PythonPool => ({
+  kind: 'executor',
+  queue,
+  workers: lwps.map(lwp => ({ lwp, busy: true })),
+  size: lwps.length,
+  waiting: 2,
+  evidence: [],
+});
+/** `timeout=` of the wait, so that its futex has a limit. */
+const limited = (seconds: number): Partial<ThreadDraft> => ({
+  syscall: call('futex', 0x7000n, 137n, 0n, 0x9000n),
+  waits: { address: 0x1n, kind: 'condition', queuedIn: 0x50n, timeoutSeconds: seconds },
+});
+
+describe('a pool that waits for its own work', () => {
+  const all = [awaiting(11, 0x50n), awaiting(12, 0x50n), awaiting(13, 0x50n)];
+
+  test('is the cause itself: every worker is a root, and who waits for that queue is a victim', () => {
+    const request = { method: 'GET', path: '/price' };
+    const findings = findingsOf([
+      ...all,
+      outside(14, { request }),
+      { ...waiting(15), frames: [frame('shop.py:70 log')] },
+    ]);
+    expect(findings[0]).toMatchObject({
+      class: 'pool-exhausted',
+      confidence: 'proven',
+      roots: [{ lwp: 11, function: 'price', line: 40 }, { lwp: 12 }, { lwp: 13 }],
+      victims: [14],
+      summary:
+        "all 3 workers of the thread pool (concurrent.futures) wait for work that is still in the pool's own queue: 3 in price (shop.py:40); 2 items of work wait for a worker",
+      next: expect.stringContaining('do not wait in price for work of the pool that runs it'),
+    });
+    expect(findings.map(({ class: kind }) => kind)).not.toContain('wait-notify');
+  });
+
+  test('may have one worker, which a pool that is stuck otherwise may not', () => {
+    expect(findingsOf([awaiting(11, 0x50n)], { size: 1 })[0]).toMatchObject({
+      class: 'pool-exhausted',
+      confidence: 'proven',
+      summary: expect.stringMatching(/^the only worker of .* waits for work that is .*: in price \(shop\.py:40\);/),
+    });
+  });
+
+  test('through another worker, which waits for such work, as well', () => {
+    const nested = awaiting(12, 0x50n, { waits: { address: 0x2n, kind: 'condition', ownerThreadId: 11n * 0x10000n } });
+    expect(brief([awaiting(11, 0x50n), nested], { size: 2 })).toEqual(['pool-exhausted proven']);
+  });
+
+  test.each<[string, readonly ThreadDraft[], Pool, readonly string[]]>([
+    ['its size could not be read', all, without('size'), ['pool-exhausted likely']],
+    ['it got there only now', all.map(each => ({ ...each, proc: wakesOften })), {}, ['pool-exhausted proven']],
+    ['there are no samples', all.map(unseen), {}, ['pool-exhausted proven']],
+    ['one waits for a minute only', [...all.slice(1), awaiting(11, 0x50n, limited(60))], {}, ['pool-exhausted likely']],
+    ['one will give up', [...all.slice(1), awaiting(11, 0x50n, limited(5))], {}, []],
+    [
+      'one of several results would do',
+      [
+        ...all.slice(1),
+        awaiting(11, 0x50n, {
+          waits: { address: 0x1n, kind: 'event', queuedIn: 0x50n, ownerConfidence: 'likely' },
+        }),
+      ],
+      {},
+      ['pool-exhausted likely'],
+    ],
+    [
+      'one is about to be told',
+      [
+        ...all.slice(1),
+        awaiting(11, 0x50n, {
+          waits: { address: 0x1n, kind: 'condition', queuedIn: 0x50n, confidence: 'suspected' },
+        }),
+      ],
+      {},
+      ['pool-exhausted suspected'],
+    ],
+    // Nobody is seen who would hand it more work.
+    ['it may start another worker', all, { size: 4 }, ['wait-notify suspected']],
+    ['a worker is idle', [...all.slice(1), fetching(11, { frames: [worker], syscall: futex() })], {}, []],
+    ['a worker gets on', [...all.slice(1), fetching(11, { proc: wakesOften })], {}, []],
+  ])('%s', (_when, drafts, pool, expected) => {
+    expect(brief(drafts, pool)).toEqual(expected);
+  });
+
+  test('of another pool stands with that one, and gets on with it', () => {
+    const other = (thread: ThreadDraft): readonly string[] => {
+      const drafts = [
+        awaiting(11, 0x60n),
+        awaiting(12, 0x60n),
+        thread,
+        fetching(14, { frames: [frame('shop.py:1 run')] }),
+      ];
+      const input = inputOf(drafts);
+      if (input.python === undefined) throw new Error('no Python');
+      const pools = [poolOf(0x50n, [11, 12]), poolOf(0x60n, [thread.lwp])];
+      return judge({ ...input, python: { ...input.python, pools } })
+        .findings.filter(({ class: kind }) => kind === 'pool-exhausted')
+        .map(({ confidence, roots }) => `${confidence} ${roots.map(({ lwp }) => lwp).join(' ')}`);
+    };
+    expect(other(fetching(13))).toEqual(['proven 11']);
+    expect(other(fetching(13, { proc: wakesOften }))).toEqual([]);
+    expect(other(awaiting(13, 0x50n))).toEqual(['proven 11']);
+    expect(other(awaiting(13, 0x60n))).toEqual(['proven 13', 'proven 11']);
   });
 });
 
@@ -164,9 +324,9 @@ const found = (drafts: readonly ThreadDraft[]) => judge(inputOf(drafts)).finding
 
 describe('several threads', () => {
   test('that wait in one function are one cause, with all roots, victims and evidence', () => {
-    const holder = recv(11, 'shop.py:20 fetch', { holds: [{ address: 0xan }] });
+    const reader = recv(11, 'shop.py:20 fetch', { holds: [{ address: 0xan }] });
     const waiter: ThreadDraft = { ...waiting(14), frames: [frame('shop.py:30 render')] };
-    const [finding, ...others] = found([holder, recv(12, 'shop.py:20 fetch'), recv(13, 'shop.py:22 fetch'), waiter]);
+    const [finding, ...others] = found([reader, recv(12, 'shop.py:20 fetch'), recv(13, 'shop.py:22 fetch'), waiter]);
     expect(others).toEqual([]);
     expect(finding).toMatchObject({ confidence: 'likely', victims: [14] });
     expect(finding?.roots.map(({ lwp, line }) => [lwp, line])).toEqual([

@@ -21,7 +21,7 @@ def silent_server():
     """Port of a server that accepts and says nothing."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    listener.listen(5)
+    listener.listen(50)
     held.append(listener)
     return listener.getsockname()[1]
 
