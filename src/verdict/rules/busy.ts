@@ -34,10 +34,17 @@ export function busyThreads(graph: WaitGraph): readonly BusyThread[] {
   });
 }
 
+/**
+ * Who takes turns with others has some of a core (per cent), however crowded the host is. To wait for the GIL alone, and
+ * to ask again after each switch interval (Python/ceval_gil.h, `take_gil`), takes next to nothing; but there it is ready
+ * to run most of the time.
+ */
+const turnPercent = 5;
+
 function busyness(thread: JudgedThread, all: readonly JudgedThread[]): Confidence | undefined {
-  const { onCpu, states, moved, cpuPercent: cpu = 0, wantedPercent = 0 } = thread;
+  const { onCpu, states, moved, waits, cpuPercent: cpu = 0, wantedPercent = 0 } = thread;
   if (states.at(-1) === 'stopped' || isUninterruptible(thread)) return undefined;
-  if (!onCpu && thread.waits?.kind !== 'gil') return undefined;
+  if (!onCpu && (waits?.kind !== 'gil' || cpu < turnPercent)) return undefined;
   // The moment of the core alone: it may have been any other thread's, a moment later. Who began only then is not stuck.
   if (states.length < 2) return onCpu && moved === undefined ? 'suspected' : undefined;
   const always = states.every(state => state === 'running');

@@ -169,6 +169,12 @@ describe('busy-loop', () => {
     expect(brief([looping, starving(12)])).toMatchObject([{ kind: 'busy-loop', confidence: 'likely' }]);
   });
 
+  test('one that only waits for the GIL is not busy, though it is ready to run most of the time on a crowded host', () => {
+    const waits = { states: ['running', 'running', 'sleeping'], cpuPercent: 0.6, wantedPercent: 97 } as const;
+    const drafts = [{ ...starving(11), frames: [frame('shop.py:9 count_orders')], proc: waits }, starving(12)];
+    expect(brief(drafts)).toEqual([]);
+  });
+
   test('two that share the GIL are both busy', () => {
     const half = { states: ['running', 'sleeping', 'running'], cpuPercent: 48, switchesWhileSampled: 90 } as const;
     const drafts = [
