@@ -55,14 +55,14 @@ const scheduleFamilies: readonly ScheduleFamily[] = [
   {
     name: 'last_exit_code',
     type: 'gauge',
-    help: 'What its last run ended with; 0 is good, 4 is warnings only.',
-    value: ({ last }) => last?.exitCode,
+    help: 'What the last run that ended did so with; 0 is good, 4 is warnings only.',
+    value: ({ ended }) => ended?.exitCode,
   },
   {
     name: 'last_duration_seconds',
     type: 'gauge',
-    help: 'How long its last run took.',
-    value: ({ last }) => last?.seconds,
+    help: 'How long the last run that ended took.',
+    value: ({ ended }) => ended?.seconds,
   },
   {
     name: 'next_timestamp_seconds',

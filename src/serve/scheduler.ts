@@ -21,6 +21,8 @@ export interface ScheduleStatus {
   readonly schedule: Schedule;
   /** Absent: it never ran. */
   readonly last?: ScheduleRecord;
+  /** The last run that ended: `last`, or while that is at work the one before. */
+  readonly ended?: ScheduleRecord;
   readonly isRunning: boolean;
   /** Absent where no time comes any more. */
   readonly next?: Date;
@@ -47,9 +49,9 @@ export class Scheduler {
   }
 
   statuses(): readonly ScheduleStatus[] {
-    return [...this.#entries.values()].map(({ schedule, job, last, isRunning, skipped }) => {
+    return [...this.#entries.values()].map(({ schedule, job, last, ended, isRunning, skipped }) => {
       const next = job.nextRun();
-      return { schedule, isRunning, skipped, ...(last && { last }), ...(next && { next }) };
+      return { schedule, isRunning, skipped, ...(last && { last }), ...(ended && { ended }), ...(next && { next }) };
     });
   }
 
@@ -122,7 +124,8 @@ export class Scheduler {
 
   async #add(schedule: Schedule): Promise<void> {
     const last = await this.#options.records.read(schedule.id);
-    const entry: Entry = { schedule, job: timesOf(schedule), last, isRunning: false, skipped: 0 };
+    const ended = last?.exitCode === undefined ? undefined : last;
+    const entry: Entry = { schedule, job: timesOf(schedule), last, ended, isRunning: false, skipped: 0 };
     this.#arm(entry);
     this.#entries.set(schedule.id, entry);
   }
@@ -219,6 +222,7 @@ export class Scheduler {
   /** What cannot be kept is told, and does not end serve. */
   async #write(entry: Entry, record: ScheduleRecord): Promise<void> {
     entry.last = record;
+    if (record.exitCode !== undefined) entry.ended = record;
     try {
       await this.#options.records.write(entry.schedule.id, record);
     } catch (error) {
@@ -236,6 +240,7 @@ interface Entry {
   schedule: Schedule;
   job: Cron;
   last: ScheduleRecord | undefined;
+  ended: ScheduleRecord | undefined;
   isRunning: boolean;
   skipped: number;
 }

@@ -24,6 +24,18 @@ afterEach(async () => {
 
 const everySecond = '* * * * * *';
 
+test('metrics tell how the last run ended while the next one is at work', async () => {
+  runbookThat('slow', 'sleep 2');
+  fleet(`{ id: slow, runbook: slow, host: web3, cron: "${everySecond}" }`);
+  const serve = start();
+  const { url } = await opened(serve);
+  await told(serve, / slow: ended after [\d.]+ s with 0/);
+  let metrics = '';
+  while (!/^hangar_schedule_running\{[^}]*\} 1$/m.test(metrics)) metrics = (await get(url, '/metrics')).body;
+  expect(metrics).toMatch(/^hangar_schedule_last_exit_code\{[^}]*\} 0$/m);
+  expect(metrics).toMatch(/^hangar_schedule_last_duration_seconds\{[^}]*\} \d/m);
+});
+
 test('a schedule runs at its times; its runs, metrics and pages are shown to who may see them', async () => {
   runbookThat('tick', 'echo "<b>$WORD</b>"', 'word: { type: string, required: true }');
   fleet(
