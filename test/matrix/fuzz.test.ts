@@ -48,7 +48,9 @@ const silenceMilliseconds = 300_000;
 
 async function fuzz(core: string, { seed, runs }: { seed: number; runs: number }): Promise<FuzzResult> {
   const program = join(import.meta.dirname, '..', 'support', 'fuzz', 'fuzz-core.ts');
-  const child = spawn(process.execPath, ['--expose-gc', program, core, `${core}.copy`, `${seed}`, `${runs}`], {
+  // With the young generation that bin/runbook gives an analysis.
+  const options = ['--expose-gc', '--min-semi-space-size=8', '--max-semi-space-size=8'];
+  const child = spawn(process.execPath, [...options, program, core, `${core}.copy`, `${seed}`, `${runs}`], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let watchdog = setTimeout(() => child.kill('SIGKILL'), silenceMilliseconds);
