@@ -199,7 +199,7 @@ function futexWait(question: WaitQuestion, call: BlockedCall, base: Omit<Wait, '
     ...base,
     address,
     confidence,
-    ...(owner !== undefined && { owner, ownerConfidence: confidence }),
+    ...(owner !== undefined && { owner, ownerConfidence: confidence, ownerEvidence: mutex?.ownerEvidence ?? [] }),
     ...(orphan && { orphan }),
     evidence: [...base.evidence, ...(mutex?.evidence ?? [])],
   };

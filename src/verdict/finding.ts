@@ -55,7 +55,7 @@ export function signatureOf(kind: FindingClass, roots: readonly Root[]): string 
 
 /** Before 3.11 code objects have no qualified name. */
 function nameAnywhere(name: string): string {
-  return qualifiedName.test(name) ? shortName(name) : plainName(name);
+  return name.includes('.') && qualifiedName.test(name) ? shortName(name) : plainName(name);
 }
 
 /** PEP 3155: identifiers, `<locals>`, `<lambda>`. */

@@ -5,10 +5,9 @@ export function withMutexHolds(threads: readonly JudgedThread[]): readonly Judge
   const mutexes = new Map<number, Map<bigint, Hold>>();
   for (const { waits } of threads) {
     if (waits?.kind !== 'pthread-mutex' || waits.owner === undefined || waits.address === undefined) continue;
-    const { kind, owner, address, confidence, ownerConfidence = confidence } = waits;
-    const evidence = waits.evidence.filter(({ text }) => text.includes('owner'));
+    const { kind, owner, address, confidence, ownerConfidence = confidence, ownerEvidence = [] } = waits;
     const held = mutexes.get(owner) ?? new Map<bigint, Hold>();
-    mutexes.set(owner, held.set(address, { kind, address, confidence: ownerConfidence, evidence }));
+    mutexes.set(owner, held.set(address, { kind, address, confidence: ownerConfidence, evidence: ownerEvidence }));
   }
   return threads.map(thread => {
     const held = mutexes.get(thread.lwp);

@@ -9,6 +9,8 @@ export interface AwaitedMutex {
   /** Whether the call or the structure says by itself that this is a mutex, and no other user of a futex. */
   readonly confidence: 'proven' | 'likely';
   readonly evidence: readonly Evidence[];
+  /** What of it says who the owner is. */
+  readonly ownerEvidence: readonly Evidence[];
 }
 
 /** Fields of `struct __pthread_mutex_s` on 64-bit machines (glibc, struct_mutex.h); `__lock`, the futex word, comes first. */
@@ -65,13 +67,21 @@ export function awaitedMutex(memory: Memory, args: readonly bigint[]): AwaitedMu
     if (inWord === 0) return undefined;
     const isMutex = namesOwner && owner === inWord && (kind & kinds.priorityInheritance) !== 0;
     const more = isMutex ? [field, kindField('and is a mutex with priority inheritance')] : [];
-    return { ownerId: inWord, confidence: isMutex ? 'proven' : 'likely', evidence: [wordField, ...more] };
+    const evidence = [wordField, ...more];
+    return {
+      ownerId: inWord,
+      confidence: isMutex ? 'proven' : 'likely',
+      evidence,
+      ownerEvidence: isMutex ? [wordField, field] : [wordField],
+    };
   }
   if (!waits.has(command) || !namesOwner) return undefined;
   if ((kind & kinds.robust) !== 0) {
     if (inWord !== owner || (lock & word.waiters) === 0) return undefined;
-    return { ownerId: owner, confidence: 'proven', evidence: [wordField, field, kindField('and is a robust mutex')] };
+    const ownerEvidence = [wordField, field];
+    const evidence = [...ownerEvidence, kindField('and is a robust mutex')];
+    return { ownerId: owner, confidence: 'proven', evidence, ownerEvidence };
   }
   if (lock !== 2 || (kind & kinds.priorityInheritance) !== 0) return undefined;
-  return { ownerId: owner, confidence: 'likely', evidence: [field] };
+  return { ownerId: owner, confidence: 'likely', evidence: [field], ownerEvidence: [field] };
 }

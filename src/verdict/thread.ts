@@ -120,6 +120,8 @@ export interface Wait {
   /** Of the kind and address; the owner's is `ownerConfidence`. */
   readonly confidence: Confidence;
   readonly ownerConfidence?: Confidence;
+  /** What of `evidence` says who the owner is, where the object itself does. */
+  readonly ownerEvidence?: readonly Evidence[];
   /** Of a lock that is taken and has no owner any more. */
   readonly orphan?: Orphan;
   /** Name of the module whose import is awaited, of an import lock. */
