@@ -99,19 +99,19 @@ export function waitersOf({ edges, edgesInto }: TaskGraph, some: readonly Python
  * After how many seconds each task gives up at the latest, because of itself or of a task that waits for its end and
  * cancels it then: Infinity without a limit, 0 where one could not be read.
  */
-export function limitsOf({ edgesInto }: TaskGraph): (task: PythonTask) => number {
-  const known = new Map<bigint, number>();
-  const limitOf = (task: PythonTask): number => {
-    const found = known.get(task.address);
-    if (found !== undefined) return found;
-    const own = ownLimit(task);
-    // For a circle, which gives no more than its members do.
-    known.set(task.address, own);
-    const waiting = (edgesInto.get(task.address) ?? []).filter(cancels);
-    const least = Math.min(own, ...waiting.map(({ from }) => limitOf(from)));
-    known.set(task.address, least);
-    return least;
-  };
+export function limitsOf({ tasks, edges }: TaskGraph): (task: PythonTask) => number {
+  const limits = new Map([...tasks.values()].map(task => [task.address, ownLimit(task)]));
+  const limitOf = ({ address }: PythonTask): number => limits.get(address) ?? Number.POSITIVE_INFINITY;
+  // Each limit goes down the chain as far as none is less; a circle gives no more than its members do.
+  const passing = new Set([...tasks.values()].filter(task => limitOf(task) < Number.POSITIVE_INFINITY));
+  for (const from of passing) {
+    passing.delete(from);
+    for (const edge of edges.get(from.address)?.filter(cancels) ?? []) {
+      if (limitOf(from) >= limitOf(edge.to)) continue;
+      limits.set(edge.to.address, limitOf(from));
+      passing.add(edge.to);
+    }
+  }
   return limitOf;
 }
 
