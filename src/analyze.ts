@@ -91,7 +91,7 @@ export async function analyze(subject: Subject | CorelessSubject, options: Analy
         capture: { ...given(subject.core, core), ...subject.capture, ...(sha256 !== undefined && { sha256 }) },
         modules: modules.map(module => ({ ...module, symbols: symbols(module).symbols })),
         packages: subject.evidence?.packages ?? {},
-        gaps: [...coreGaps(core), ...native.gaps, ...(python?.gaps ?? []), ...(subject.evidence?.gaps ?? [])],
+        gaps: [...coreGaps(core), ...native.gaps, ...(python?.gaps ?? []), ...(subject.evidence?.gaps ?? noEvidence)],
         timings: clock.timings,
         showQuery: options.showQuery,
       });
@@ -244,6 +244,14 @@ function given(path: string, core: CoreFile): NonNullable<Report['capture']> {
   const stored = statSync(path).size;
   return { method: 'given', coreBytes: core.bytes, ...(stored !== core.bytes && { storedBytes: stored }) };
 }
+
+const noEvidence: Report['gaps'] = [
+  {
+    what: 'what /proc says of the process',
+    why: 'only its core is here, which shows one moment: not whether a wait lasts, nor who is at the other end of a socket or pipe',
+    fix: 'let `runbook hang` or `runbook capture` take both',
+  },
+];
 
 function coreGaps(core: CoreFile): Report['gaps'] {
   return [...truncationGaps(core), ...emptyStackGaps(core)];

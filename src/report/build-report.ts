@@ -7,6 +7,9 @@ import { summaryOf } from './summary.ts';
 import { reportTask } from './task.ts';
 import { reportThread, type SourceLookup } from './thread.ts';
 
+/** Of a core that was given without its host. */
+export const unknownHost = 'unknown';
+
 export interface ReportInput {
   readonly verdict: Verdict;
   readonly case: string;

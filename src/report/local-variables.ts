@@ -9,7 +9,10 @@ export function localVariables({ threads, tasks = [] }: Report): readonly Block[
   const stacks = [
     // Who does nothing has little to show.
     ...threads.filter(({ role }) => role === 'application').map(({ lwp, python }) => stackOf(`thread ${lwp}`, python)),
-    ...tasks.map(({ name, stack }) => stackOf(`task ${name ?? 'without a name'}`, stack)),
+    // The frames of one that runs are those of its thread.
+    ...tasks
+      .filter(({ state }) => state !== 'running')
+      .map(({ name, stack }) => stackOf(`task ${name ?? 'without a name'}`, stack)),
   ];
   const lines = stacks.flat();
   if (lines.length === 0) return [];

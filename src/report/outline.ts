@@ -1,3 +1,4 @@
+import { unknownHost } from './build-report.ts';
 import { awaitedGils, gilWaiters } from './interpreter.ts';
 import { localVariables } from './local-variables.ts';
 import { isStandardLibrary, shortPlace } from './place.ts';
@@ -50,7 +51,7 @@ export function outlineOf(report: Report): Outline {
 function subjectOf({ host, process, capture, recovery }: Report): string {
   const { stoppedSeconds, storedBytes, coreBytes } = capture ?? {};
   return [
-    host.name,
+    ...(host.name === unknownHost ? [] : [host.name]),
     `pid ${process.pid} ${process.command.join(' ').replaceAll(/\s+/g, ' ').trim() || process.executable}`,
     process.pythons.length === 0 ? 'no Python' : `Python ${process.pythons.join(', ')}`,
     ...(process.service === undefined ? [] : [`service ${process.service}`]),

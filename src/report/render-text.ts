@@ -5,7 +5,10 @@ import type { Report } from './schema.ts';
 /** One screen: the first line names the cause; lists are cut, whole stacks left to the other formats. */
 export function renderText(report: Report): string {
   const { headline, blocks } = outlineOf(report);
-  return `${[neutralise(headline), ...blocks.flatMap(block => textOf(block, ''))].join('\n')}\n`;
+  const folded = blocks.some(({ kind }) => kind === 'folded')
+    ? ['', 'Stacks of all threads: --format markdown, html or json']
+    : [];
+  return `${[neutralise(headline), ...blocks.flatMap(block => textOf(block, '')), ...folded].join('\n')}\n`;
 }
 
 const longestList = 8;

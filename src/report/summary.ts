@@ -29,7 +29,8 @@ function noCause(threads: readonly ReportThread[], gaps: Report['gaps'], tasks: 
   const circle = waitForEachOther(tasks);
   if (circle !== undefined) return `No thread hangs, but ${circle}.`;
   const idle = threads.filter(({ role }) => role === 'idle').length;
-  return `Nothing hangs: ${counted(threads.length)}, ${idle} of them idle, and no cause found${childOf(threads)}.`;
+  const state = threads.length === 1 ? (idle === 1 ? 'idle' : 'at work') : `${idle} of them idle`;
+  return `Nothing hangs: ${counted(threads.length)}, ${state}, and no cause found${childOf(threads)}.`;
 }
 
 /** Tasks that no finding names. */
@@ -101,9 +102,7 @@ export function label({ class: kind, confidence }: ReportFinding): string {
 
 /** Text of the root's line, where the file as it ran, or one that was given, is known. */
 function sourceLine(thread: ReportThread | undefined, root: ReportFinding['roots'][number]): string | undefined {
-  const frame = thread?.python.find(
-    ({ file, line, function: name }) => file === root.file && line === root.line && name === root.function,
-  );
+  const frame = thread?.python.find(({ file, line }) => file === root.file && line === root.line);
   const source = root.task === undefined ? frame?.source : root.source;
   if (source === undefined || source.status === 'absent' || source.status === 'changed-since') return undefined;
   const text = source.lines[root.line - source.firstLine]?.trim();

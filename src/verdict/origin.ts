@@ -32,4 +32,20 @@ export function applicationFrame<F extends Pick<JudgedFrame, 'origin'>>(frames: 
   );
 }
 
+/**
+ * Where code stands: its frame in the service's own code, by the name of a function. Up to 3.11 a comprehension is a
+ * function of its own (PEP 709), called by the one that it is written in.
+ */
+export function standingPlace<F extends Pick<JudgedFrame, 'origin' | 'function' | 'file' | 'line'>>(
+  frames: readonly F[],
+): Pick<F, 'function' | 'file' | 'line'> | undefined {
+  const frame = applicationFrame(frames);
+  if (frame === undefined) return undefined;
+  const around = frames.slice(frames.indexOf(frame)).find(({ function: name }) => !comprehension.test(name));
+  const { file, line } = frame;
+  return { function: (around?.file === file ? around : frame).function, file, line };
+}
+
+const comprehension = /(?:^|\.)<(?:list|set|dict)comp>$/;
+
 export { baseName, libraryName, shortName } from '../python/frames/names.ts';

@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import { type AnalysisOptions, analyze, type CorelessSubject, type Subject } from '../../analyze.ts';
 import { indexElfFiles, joinIndexes } from '../../corefile/index-files.ts';
 import { HangarError } from '../../errors.ts';
+import { unknownHost } from '../../report/build-report.ts';
 import { renderReport } from '../../report/render.ts';
 import type { Report } from '../../report/schema.ts';
 import { directorySources } from '../../steps/source-lookup.ts';
@@ -69,7 +70,7 @@ async function subjectOf(named: string, options: GlobalOptions, io: Io, asked: A
   const sources = asked.sources === undefined ? {} : { sources: directorySources(resolve(io.cwd, asked.sources)) };
   if (existsSync(path) && !statSync(path).isDirectory())
     return {
-      subject: { core: path, case: basename(path), host: { name: 'unknown' }, ...sources },
+      subject: { core: path, case: basename(path), host: { name: unknownHost }, ...sources },
       keep: () => Promise.resolve(),
     };
   const { keepFirstReport, subjectOf: subjectOfFolder } = await import('../../steps/case-records.ts');

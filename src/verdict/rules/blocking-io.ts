@@ -66,7 +66,7 @@ function fromGroup(graph: WaitGraph, group: readonly WaitingThread[]): Finding {
     roots,
     victims,
     evidence: [...members.flatMap(waitEvidence), ...wantedEvidence(graph, members)],
-    next: `${question(waits)}; give the call in ${roots[0]?.function} a timeout`,
+    next: `${question(waits)}; ${isLimited(waits) ? `the call in ${roots[0]?.function} gives up by itself after that` : `give the call in ${roots[0]?.function} a timeout`}`,
   });
 }
 
@@ -98,8 +98,12 @@ function partner(waits: readonly Wait[]): string {
   return `${calls.length === 0 ? 'input or output' : enumerate(calls)}${children}${through}${to}`;
 }
 
+function isLimited(waits: readonly Wait[]): boolean {
+  return waits.every(({ timeoutSeconds }) => timeoutSeconds !== undefined);
+}
+
 function limit(waits: readonly Wait[]): string {
-  if (waits.some(({ timeoutSeconds }) => timeoutSeconds === undefined)) return ', without a limit';
+  if (!isLimited(waits)) return ', without a limit';
   return `, for up to ${Math.max(...waits.map(({ timeoutSeconds = 0 }) => timeoutSeconds))} s`;
 }
 

@@ -48,14 +48,14 @@ function fromPool(graph: WaitGraph, standing: StandingPool): Finding {
   });
 }
 
-/** The thread that all wait for; else one of each place, and all of them where they wait for each other. */
-function rootsOf({ workers, shared, starvesItself }: StandingPool): readonly Root[] {
-  if (shared !== undefined) return [rootOf(shared)];
-  return starvesItself ? workers.map(rootOf) : placesOf(workers).flatMap(([root]) => root ?? []);
+/** The thread that all wait for, else all of them. */
+function rootsOf({ workers, shared }: StandingPool): readonly Root[] {
+  return shared === undefined ? workers.map(rootOf) : [rootOf(shared)];
 }
 
 function workersOf({ pool, workers }: StandingPool): string {
-  const who = workers.length === 1 ? 'the only worker' : `all ${workers.length} workers`;
+  const count = workers.length === 2 ? 'both' : `all ${workers.length}`;
+  const who = workers.length === 1 ? 'the only worker' : `${count} workers`;
   return `${who} of the thread pool (${names[pool.kind]})`;
 }
 

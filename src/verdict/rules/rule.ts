@@ -1,6 +1,6 @@
 import type { Evidence } from '../evidence.ts';
 import { type Finding, type FindingClass, type Root, signatureOf } from '../finding.ts';
-import { applicationFrame } from '../origin.ts';
+import { standingPlace } from '../origin.ts';
 import type { Confidence, JudgedThread, Wait } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
 
@@ -34,8 +34,8 @@ export function finding(kind: FindingClass, rest: Omit<Finding, 'class' | 'signa
 /** Innermost frame of the service's own code; for a thread without Python the innermost named C function. */
 export function rootOf(thread: JudgedThread): Root {
   const { lwp } = thread;
-  const frame = applicationFrame(thread.python);
-  if (frame !== undefined) return { lwp, function: frame.function, file: frame.file, line: frame.line };
+  const stands = standingPlace(thread.python);
+  if (stands !== undefined) return { lwp, ...stands };
   const native = thread.native.find(({ function: name }) => name !== undefined) ?? thread.native[0];
   return {
     lwp,

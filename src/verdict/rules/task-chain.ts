@@ -121,7 +121,11 @@ function needOf(tasks: TaskGraph, group: readonly ChainEnd[], waiting: readonly 
   switch (kind) {
     case 'io':
       if (isRequested || group.some(isAsking)) return requestedSureness(group, waiting);
-      return locks.some(isOfOthers) ? 'likely' : undefined;
+      if (locks.some(isOfOthers)) return 'likely';
+      // They stand in one function: handlers that share a connection, or workers that take turns to wait for work.
+      return locks.length > 0 && group.some(({ waits }) => waits.peer !== undefined && waits.isClient !== true)
+        ? 'suspected'
+        : undefined;
     case 'lock':
       // Nobody waits for a lock because he has nothing to do.
       return group.length > 1 || isRequested || members(group).some(isRequest) ? 'likely' : undefined;
@@ -272,7 +276,7 @@ function nextFor(group: readonly ChainEnd[], name: string): string {
   const limit = isAsyncio ? 'a limit (asyncio.wait_for)' : 'a limit (gevent.Timeout, or the time-out of its socket)';
   switch (first?.waits.kind) {
     case 'io':
-      return `ask why ${first.waits.peer ?? 'the other end'} does not answer; give the call in ${name} ${limit}`;
+      return `ask why ${first.waits.peer ?? 'the other end'} does not answer; ${longest(group) === Infinity ? `give the call in ${name} ${limit}` : `the call in ${name} gives up by itself after that`}`;
     case 'sleep':
       return `do not sleep in ${name} while others wait for the lock that it holds`;
     case 'lock':

@@ -187,7 +187,7 @@ function nextFor([first]: readonly JudgedThread[]): string {
     case 'event':
       return 'look for who should set this event, and whether it failed before; let the wait have a time limit';
     case 'semaphore':
-      return 'look for who took this semaphore and did not release it, as after an exception; take it by `with`';
+      return 'look for who has its permits: threads at work, as another finding may tell, or who did not release it after an exception; `with` does, and is told by name';
     case 'queue':
       return 'look for who should put into or take from this queue, and whether it ended; let the call have a time limit';
     case 'join':

@@ -33,7 +33,7 @@ describe('the first line', () => {
   test('says that nothing hangs when there is no finding', () => {
     const idle = reportOf([{ ...severalDrafts[3]!, syscall: call('accept4', 3n) }]);
     expect(idle.findings).toEqual([]);
-    expect(firstLine(renderReport(idle, 'text'))).toMatch(/^Nothing hangs: 1 thread, 1 of them idle/);
+    expect(firstLine(renderReport(idle, 'text'))).toMatch(/^Nothing hangs: 1 thread, idle, and no cause found/);
   });
 
   test('leads on to the child process that a thread waits for', () => {

@@ -187,6 +187,14 @@ describe('busy-loop', () => {
     ]);
   });
 
+  test.each(['<listcomp>', 'count_orders.<locals>.<dictcomp>'])(
+    '%s is told by the function that it stands in',
+    name => {
+      const frames = [frame(`shop.py:10 ${name}`), ...(loop.frames ?? [])];
+      expect(brief([{ ...loop, frames, proc: alwaysRunning }])).toMatchObject([{ roots: ['11 count_orders:10'] }]);
+    },
+  );
+
   test('a call of a quick builtin is part of the loop', () => {
     expect(
       brief([
@@ -272,6 +280,14 @@ describe('blocking-io', () => {
     ['flock', /lslocks/],
   ] as const)('what to do about a %s fits it', (name, advice) => {
     expect(found([{ ...reader, syscall: call(name, 5n, 0x100n, 4096n), proc: standsStill }])[0]?.next).toMatch(advice);
+  });
+
+  test('one that ends by itself needs no time-out', () => {
+    const polls = { ...reader, syscall: call('poll', 0x100n, 1n, 45_000n), proc: standsStill };
+    expect(found([polls])[0]).toMatchObject({
+      summary: expect.stringContaining('for up to 45 s'),
+      next: expect.stringMatching(/; the call in fetch_price gives up by itself after that$/),
+    });
   });
 
   test('from the core alone it is suspected', () => {

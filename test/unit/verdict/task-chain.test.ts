@@ -57,6 +57,22 @@ describe('tasks that wait for one that waits for a peer', () => {
     expect(judged(tasks).findings).toEqual([]);
   });
 
+  test.each([
+    [
+      'a peer that it asked is suspected',
+      { kind: 'io', fd: 5, peer },
+      ['blocking-io suspected: query of first; 5 behind'],
+    ],
+    ['its own client is none', { kind: 'io', fd: 6, peer, isClient: true }, []],
+    ['nobody knows whom is none', { kind: 'io', fd: 9 }, []],
+  ] as const)('one that stands in the same function, and waits for %s', (_, waits, expected) => {
+    const tasks = [
+      { ...asks('first'), stack: ['db.py:20 query', 'shop.py:9 order'], waits, holds: ['connection'] },
+      ...Array.from({ length: 5 }, (__, index) => wants(`order ${index}`)),
+    ];
+    expect(brief(judged(tasks))).toEqual(expected);
+  });
+
   test('are told with a limit that is long', () => {
     const [finding] = judged(shared(2, { waits: { kind: 'io', limited: true, timeoutSeconds: 600 } })).findings;
     expect(finding?.summary).toContain(', for up to 600 s; 2 tasks wait for it');
