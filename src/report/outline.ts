@@ -134,12 +134,20 @@ function evidenceLine({ text, address, value }: ReportFinding['evidence'][number
   return address === undefined ? text : `${text} [${address}${value === undefined ? '' : ` = ${value}`}]`;
 }
 
-function waitsOf({ threads }: Report): readonly string[] {
+function waitsOf({ threads, tasks = [] }: Report): readonly string[] {
   return threads.flatMap(thread => {
     const { lwp, waits } = thread;
     if (waits === undefined || (waits.owner === undefined && thread.role !== 'application')) return [];
-    return [`${lwp} ${placeOf(thread)} → ${waitText(waits)}${ownerText(thread)}`];
+    return [`${lwp} ${placeOf(thread)} → ${waitText(waits)}${holderText(waits.ownerTask, tasks) ?? ownerText(thread)}`];
   });
+}
+
+/** ` ← task "a" of thread 12` */
+function holderText(address: string | undefined, tasks: NonNullable<Report['tasks']>): string | undefined {
+  const task = address === undefined ? undefined : tasks.find(each => each.address === address);
+  if (task === undefined) return undefined;
+  const noun = task.kind === 'greenlet' ? 'greenlet' : 'task';
+  return ` ← ${noun}${task.name === undefined ? '' : ` "${task.name}"`}${task.lwp === undefined ? '' : ` of thread ${task.lwp}`}`;
 }
 
 /** ` ← thread 12`; of a semaphore, ` ← any of threads 12, 13`, ` ← perhaps thread 12` where others hold permits besides. */

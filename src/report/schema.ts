@@ -115,6 +115,7 @@ const threadSchema = z.looseObject({
       ]),
       address: address.optional(),
       owner: lwp.optional(),
+      ownerTask: address.optional().describe('of the suspended task, or greenlet, that holds the lock'),
       holders: z
         .array(lwp)
         .optional()

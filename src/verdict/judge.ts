@@ -9,6 +9,7 @@ import { processFacts } from './process-facts.ts';
 import { rolesAfter, settleRoles } from './role.ts';
 import { findAll } from './rules/index.ts';
 import { taskGraph } from './task-graph.ts';
+import { withTaskOwners } from './task-owners.ts';
 import { withPeers } from './task-peers.ts';
 import type { JudgedThread } from './thread.ts';
 import { type WaitGraph, waitGraph } from './wait-graph.ts';
@@ -29,12 +30,13 @@ export interface Verdict {
 /** Who waits for whom and why. Claims no more than its sources show: each missing one lowers confidence, none is needed. */
 export function judge(input: JudgeInput): Verdict {
   const joined = joinThreads(input);
-  const threads = settleRoles(withPermitOwners(withMutexHolds(joined.threads)));
   const tasks = input.python?.tasks && withPeers(input.python.tasks, input.evidence?.descriptors ?? []);
+  const suspended = tasks && taskGraph(tasks);
+  const threads = settleRoles(withPermitOwners(withTaskOwners(withMutexHolds(joined.threads), suspended)));
   const graph = {
     ...waitGraph(threads),
     process: processFacts(input, threads),
-    ...(tasks && { tasks: taskGraph(tasks) }),
+    ...(suspended && { tasks: suspended }),
   };
   const findings = findAll(graph);
   const interpreters = judgeInterpreters(input.python, threads);

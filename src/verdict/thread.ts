@@ -107,6 +107,8 @@ export interface Wait {
   readonly address?: bigint;
   /** LWP of the thread that must act for this wait to end, where memory names one. */
   readonly owner?: number;
+  /** Of a lock: address of the suspended task, or greenlet, that holds it; `owner` is who has to act for that to go on. */
+  readonly ownerTask?: bigint;
   /** Of a semaphore: LWPs that hold its permits; any of them would do, and `owner` stands for them. */
   readonly holders?: readonly number[];
   /** The thread that had to act is none of the process's: nobody will. */

@@ -6,7 +6,7 @@ import { localOf } from '../frames/slots.ts';
 import { gapOf } from '../gap.ts';
 import { buildOf } from '../layout.ts';
 import { membersOf } from '../loaded-modules.ts';
-import { enteredManagers } from '../locks/entered-managers.ts';
+import { enteredManagers, wantedOf } from '../locks/entered-managers.ts';
 import { isDerived } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import { findTracked } from '../objects/tracked-objects.ts';
@@ -196,7 +196,7 @@ class AllGreenlets {
     }
     for (const greenlet of living) this.#learn(greenlet);
     const tasks = this.#families(living).flatMap(family => this.#tasksOf(family));
-    const wanted = new Set(tasks.flatMap(({ waits }) => waits?.address ?? []));
+    const wanted = wantedOf(tasks, this.#question.threads);
     const holds = Map.groupBy(
       [...this.#holders.values()].flat().filter(({ hold }) => wanted.has(hold.address)),
       holder => holder.greenlet,

@@ -1,6 +1,6 @@
 import { type BlockFrame, withBlocks } from '../frames/with-blocks.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
-import type { TaskHold } from '../process.ts';
+import type { PythonTask, PythonThread, TaskHold } from '../process.ts';
 import { managerAt, waitedOn } from './locks.ts';
 
 /** By address: where an object's `with` block was entered, and what shows it. */
@@ -26,4 +26,9 @@ export function enteredManagers(heap: Heap, frames: readonly BlockFrame[], enter
     }
   }
   return entered;
+}
+
+/** Addresses of what tasks, and threads, wait for: of a task's holds only these are told. */
+export function wantedOf(tasks: readonly PythonTask[], threads: readonly PythonThread[]): ReadonlySet<bigint> {
+  return new Set([...tasks, ...threads].flatMap(({ waits }) => waits?.address ?? []));
 }

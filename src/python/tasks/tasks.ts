@@ -5,7 +5,7 @@ import { localOf } from '../frames/slots.ts';
 import { gapOf } from '../gap.ts';
 import { buildOf } from '../layout.ts';
 import { membersOf } from '../loaded-modules.ts';
-import { type EnteredManagers, enteredManagers } from '../locks/entered-managers.ts';
+import { type EnteredManagers, enteredManagers, wantedOf } from '../locks/entered-managers.ts';
 import { qualifiedName } from '../objects/classes.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
 import type { PythonFrame, PythonInterpreter, PythonProcess, PythonTask, PythonThread, TaskFrame } from '../process.ts';
@@ -120,7 +120,7 @@ class TaskReader {
     const surroundings = new TaskSurroundings(this.#objects, this.#threads);
     for (const { task, held } of pending) surroundings.learn(task, held);
     const told = pending.map(each => this.#told(each, surroundings));
-    const wanted = new Set(told.flatMap(({ waits }) => waits?.address ?? []));
+    const wanted = wantedOf(told, this.#threads);
     return told.map(task => {
       const holds = surroundings.holdsOf(task.address, wanted);
       return holds.length === 0 ? task : { ...task, holds };

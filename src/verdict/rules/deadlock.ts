@@ -1,9 +1,11 @@
 import { weakest } from '../confidence.ts';
 import { formatAddress } from '../evidence.ts';
 import type { Finding, Root } from '../finding.ts';
+import type { PythonTask } from '../task-graph.ts';
 import { cyclesOf, victimsOf, type WaitEdge, type WaitGraph } from '../wait-graph.ts';
 import { isHeld } from '../wait-kinds.ts';
 import { enumerate, evidenceOf, finding, place, type Rule, rootOf, stops } from './rule.ts';
+import { adviceForHolder, holderOf, nameOf } from './task-rule.ts';
 
 /** Threads that wait for each other in a circle: one finding per circle, its members are the roots. */
 export const deadlock: Rule = graph =>
@@ -22,15 +24,34 @@ function fromCycle(graph: WaitGraph, cycle: readonly WaitEdge[]): Finding {
   const victims = victimsOf(graph, roots);
   return finding('deadlock', {
     confidence: weakest(cycle.map(({ confidence }) => confidence)),
-    summary: `${summaryOf(cycle, roots)}${stops(victims, roots)}`,
+    summary: `${summaryOf(cycle, roots, holdersOf(graph, cycle))}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: cycle.flatMap(edge => edgeEvidence(graph, edge)),
-    next: nextFor(cycle, roots),
+    next: nextFor(cycle, roots, holdersOf(graph, cycle)),
   });
 }
 
-function summaryOf(cycle: readonly WaitEdge[], roots: readonly Root[]): string {
+/** Suspended tasks that hold what a member of the circle waits for. */
+function holdersOf(graph: WaitGraph, cycle: readonly WaitEdge[]): readonly PythonTask[] {
+  return cycle.flatMap(({ from }) => {
+    const waiter = graph.threads.get(from);
+    return (waiter && holderOf(graph, waiter)) ?? [];
+  });
+}
+
+function summaryOf(cycle: readonly WaitEdge[], roots: readonly Root[], holders: readonly PythonTask[]): string {
+  const [first] = roots;
+  const [holder] = holders;
+  if (roots.length === 1 && first !== undefined && holder !== undefined)
+    return `thread ${first.lwp} waits in ${place(first)} for a lock that ${nameOf(holder)} holds, which ${holder.lwp === first.lwp ? 'only this thread can run' : 'waits for the work of this very thread'}`;
+  const members = circleOf(cycle, roots);
+  return holders.length === 0
+    ? members
+    : `${members}; ${enumerate(holders.map(nameOf))} ${holders.length === 1 ? 'holds one' : 'hold some'} of these`;
+}
+
+function circleOf(cycle: readonly WaitEdge[], roots: readonly Root[]): string {
   const [first] = roots;
   if (roots.length === 1 && first !== undefined)
     return `thread ${first.lwp} waits in ${place(first)} for ${isOfLocks(cycle) ? `a ${thingsOf(cycle, 'lock', 'permit')} that it holds itself` : 'work that it has to do itself'}`;
@@ -40,7 +61,8 @@ function summaryOf(cycle: readonly WaitEdge[], roots: readonly Root[]): string {
   return `${threads}: ${enumerate(each)}`;
 }
 
-function nextFor(cycle: readonly WaitEdge[], roots: readonly Root[]): string {
+function nextFor(cycle: readonly WaitEdge[], roots: readonly Root[], [holder]: readonly PythonTask[]): string {
+  if (holder !== undefined) return adviceForHolder(holder);
   // The function that waits for another thread without a lock.
   const open = roots[cycle.findIndex(({ kind }) => !isHeld(kind))];
   if (open !== undefined && roots.length === 1)
@@ -77,10 +99,11 @@ function purpose(edge: WaitEdge | undefined): string {
 }
 
 /** What shows that `from` waits, and that `to` holds what it waits for. */
-function edgeEvidence({ threads }: WaitGraph, { from, to, kind, address }: WaitEdge): Finding['evidence'] {
-  const waiter = threads.get(from);
-  const owner = threads.get(to);
+function edgeEvidence(graph: WaitGraph, { from, to, kind, address }: WaitEdge): Finding['evidence'] {
+  const waiter = graph.threads.get(from);
+  const owner = graph.threads.get(to);
   if (waiter === undefined || owner === undefined) return [];
+  const holder = holderOf(graph, waiter);
   const held = owner.holds.filter(hold => hold.address === address);
   const at = held[0]?.at;
   const what = address === undefined ? kind : `${kind} ${formatAddress(address)}`;
@@ -88,7 +111,8 @@ function edgeEvidence({ threads }: WaitGraph, { from, to, kind, address }: WaitE
     ? `, held by thread ${to}${at ? `, taken at ${at.file}:${at.line}` : ''}`
     : `, which ${kind === 'join' ? 'is the end' : 'is up to the work'} of thread ${to}`;
   return [
-    { text: `thread ${from} waits for ${what}${by}` },
+    // A wait for what a suspended task holds tells of that itself.
+    { text: `thread ${from} waits for ${what}${holder === undefined ? by : ''}` },
     ...evidenceOf(waiter, waiter.waits?.evidence ?? []),
     ...evidenceOf(
       owner,

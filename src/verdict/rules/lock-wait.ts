@@ -1,6 +1,7 @@
 import { weakest } from '../confidence.ts';
 import { formatAddress } from '../evidence.ts';
 import type { Finding } from '../finding.ts';
+import { limitsOf, type PythonTask } from '../task-graph.ts';
 import type { Confidence, JudgedThread, WaitKind } from '../thread.ts';
 import { hurriedVictimsOf, victimsOf, type WaitGraph } from '../wait-graph.ts';
 import { isLock } from '../wait-kinds.ts';
@@ -10,6 +11,7 @@ import {
   finding,
   isPassing,
   named,
+  patienceSeconds,
   place,
   places,
   type Rule,
@@ -18,6 +20,8 @@ import {
   toldThreads,
   waitEvidence,
 } from './rule.ts';
+import { taskChain } from './task-chain.ts';
+import { adviceForHolder, holderOf, nameOf } from './task-rule.ts';
 import { isUninterruptible } from './uninterruptible.ts';
 
 /** Threads stuck behind a lock whose owner memory does not name, or whose owner waits for something that may never come. */
@@ -69,11 +73,20 @@ interface Waiter {
   readonly address: string;
   readonly isElsewhere: boolean;
   readonly confidence: Confidence;
+  /** The suspended task that has the lock, whose thread is free. */
+  readonly holder?: PythonTask;
 }
 
 function behindUnknownOwner(graph: WaitGraph): readonly Finding[] {
-  const waiters = [...graph.threads.values()].flatMap(thread => ownerless(graph, thread));
+  const told = toldByTasks(graph);
+  const waiters = [...graph.threads.values()].flatMap(thread => (told.has(thread.lwp) ? [] : ownerless(graph, thread)));
   return alike(waiters, ({ address }) => address).map(group => fromWaiters(graph, group));
+}
+
+/** Threads that are behind a task whose own wait is the cause. */
+function toldByTasks(graph: WaitGraph): ReadonlySet<number> {
+  const isHeldByTask = [...graph.threads.values()].some(({ waits }) => waits?.ownerTask !== undefined);
+  return new Set(isHeldByTask ? taskChain(graph).flatMap(({ victims }) => victims) : []);
 }
 
 function ownerless(graph: WaitGraph, thread: JudgedThread): readonly Waiter[] {
@@ -81,16 +94,23 @@ function ownerless(graph: WaitGraph, thread: JudgedThread): readonly Waiter[] {
   if (waits?.address === undefined || graph.edges.has(lwp) || isPassing(thread)) return [];
   if (waits.orphan !== undefined || role === 'idle') return [];
   if (!isLock(waits.kind) && !isNeededInC(graph, thread)) return [];
-  const isKnown = isLock(waits.kind) && moved === false;
+  const holder = holderOf(graph, thread);
+  const isKnown = isLock(waits.kind) && moved === false && !(holder && goesOnSoon(graph, holder));
   return [
     {
       thread,
       kind: waits.kind,
       address: formatAddress(waits.address),
       isElsewhere: waits.heldElsewhere === true,
-      confidence: isKnown ? weakest(['likely', waits.confidence]) : 'suspected',
+      confidence: isKnown ? weakest(['likely', waits.confidence, waits.ownerConfidence ?? 'likely']) : 'suspected',
+      ...(holder && { holder }),
     },
   ];
+}
+
+/** Whether a task has its turn before long, as far as its own wait says. */
+function goesOnSoon({ tasks }: WaitGraph, task: PythonTask): boolean {
+  return task.state === 'ready' || (tasks !== undefined && limitsOf(tasks)(task) < patienceSeconds);
 }
 
 /** A request, or whom others need, stood still on a futex of which nothing is known but that C code waits there. */
@@ -106,7 +126,7 @@ function fromWaiters(graph: WaitGraph, group: readonly Waiter[]): Finding {
   const victims = victimsOf(graph, roots);
   const [first] = group;
   if (first === undefined) throw new RangeError('a group has at least one thread');
-  const { kind, address, isElsewhere } = first;
+  const { kind, address, isElsewhere, holder } = first;
   const what = kind === 'unknown' ? 'a futex of C code,' : kind;
   return finding('lock-wait', {
     confidence: weakest(group.map(({ confidence }) => confidence)),
@@ -116,13 +136,31 @@ function fromWaiters(graph: WaitGraph, group: readonly Waiter[]): Finding {
     evidence: waiters.slice(0, toldThreads).flatMap(waitEvidence),
     next: isElsewhere
       ? 'look at the processes that share this lock, also for one that ended while it held it'
-      : advice(kind),
+      : holder
+        ? adviceForHolder(holder)
+        : advice(kind),
   });
 }
 
-function ownerOf({ kind, isElsewhere }: Waiter): string {
+function ownerOf({ thread, kind, isElsewhere, holder }: Waiter): string {
+  if (holder !== undefined)
+    return `${nameOf(holder)}${runBy(holder)} holds it${takenAt(thread, holder)}${doing(holder)}`;
   if (isElsewhere) return 'another process holds it';
   return `memory does not say who ${kind === 'unknown' ? 'has to wake it' : 'holds it'}`;
+}
+
+function runBy({ lwp }: PythonTask): string {
+  return lwp === undefined ? '' : ` of thread ${lwp}`;
+}
+
+function takenAt({ waits }: JudgedThread, { holds = [] }: PythonTask): string {
+  const at = holds.find(({ address }) => address === waits?.address)?.at;
+  return at === undefined ? '' : `, taken at ${at.file}:${at.line}`;
+}
+
+function doing({ state, awaits }: PythonTask): string {
+  if (state === 'ready') return ', and is ready to run';
+  return awaits === undefined ? ', and is suspended' : `, and awaits ${awaits}`;
 }
 
 function advice(kind: WaitKind): string {

@@ -1,6 +1,8 @@
 import { weakest } from '../confidence.ts';
 import { formatAddress } from '../evidence.ts';
 import type { Finding, FindingClass } from '../finding.ts';
+import { isLoopFree } from '../free-loops.ts';
+import { evidenceOfTask } from '../task-evidence.ts';
 import {
   limitsOf,
   type PythonTask,
@@ -10,20 +12,34 @@ import {
   type TaskWaitKind,
   waitersOf,
 } from '../task-graph.ts';
-import type { Confidence } from '../thread.ts';
-import type { WaitGraph } from '../wait-graph.ts';
-import { alike, enumerate, finding, patienceSeconds, places, type Rule, sampledEvidence, toldThreads } from './rule.ts';
+import type { Confidence, JudgedThread } from '../thread.ts';
+import { victimsOf, type WaitGraph } from '../wait-graph.ts';
 import {
+  alike,
+  enumerate,
+  finding,
+  patienceSeconds,
+  places,
+  type Rule,
+  sampledEvidence,
+  toldThreads,
+  waitEvidence,
+} from './rule.ts';
+import {
+  adviceForHolder,
+  counted,
   edgeEvidence,
-  evidenceOfTask,
+  holderOf,
   isRequest,
   isRun,
   namedOf,
+  nameOf,
   nounOf,
   type RunTask,
   stopsTasks,
   taskRootOf,
   threadOf,
+  threadsBehind,
 } from './task-rule.ts';
 
 /**
@@ -51,9 +67,10 @@ function endOf(graph: WaitGraph, tasks: TaskGraph, task: RunTask, limitSeconds: 
   const { waits, state, address } = task;
   if (waits === undefined || state !== 'waiting' || tasks.edges.has(address) || !endKinds.has(waits.kind)) return [];
   // Most tasks of a server wait for work, and nobody waits for them.
-  if (!tasks.edgesInto.has(address) && !needsNobody.has(waits.kind)) return [];
+  if (!tasks.edgesInto.has(address) && !needsNobody.has(waits.kind) && threadsBehind(graph, [task]).length === 0)
+    return [];
   const isLong = waits.kind === 'sleep' ? limitSeconds >= awaitedSeconds : limitSeconds >= patienceSeconds;
-  return isLong && isLoopFree(graph, tasks, task) ? [{ task, waits, limitSeconds }] : [];
+  return isLong && isFree(graph, tasks, task) ? [{ task, waits, limitSeconds }] : [];
 }
 
 /** Who holds what others want should not sleep for so long. */
@@ -74,23 +91,10 @@ const endKinds: ReadonlySet<TaskWaitKind> = new Set([
 const needsNobody: ReadonlySet<TaskWaitKind> = new Set(['io', 'lock', 'semaphore']);
 
 /** Whether nothing but the wait itself keeps a task: a loop that is blocked is a cause of its own. */
-function isLoopFree(graph: WaitGraph, { loops }: TaskGraph, task: RunTask): boolean {
+function isFree(graph: WaitGraph, { loops }: TaskGraph, task: RunTask): boolean {
   const thread = threadOf(graph, task);
-  if (thread === undefined || loops.get(task.lwp)?.running !== undefined) return false;
-  // On its way from one look to the next.
-  return thread.waits === undefined || watching.has(thread.waits.syscall ?? '');
+  return thread !== undefined && isLoopFree(thread, loops.get(task.lwp));
 }
-
-/** How loops wait: selectors, libuv, libev. */
-const watching: ReadonlySet<string> = new Set([
-  'epoll_wait',
-  'epoll_pwait',
-  'epoll_pwait2',
-  'poll',
-  'ppoll',
-  'select',
-  'pselect6',
-]);
 
 /** Those that stand in one function for one peer, or for one lock, are one cause. */
 function kindOfEnd({ task, waits }: ChainEnd): string {
@@ -101,13 +105,20 @@ function kindOfEnd({ task, waits }: ChainEnd): string {
 
 function fromEnds(graph: WaitGraph, tasks: TaskGraph, group: readonly ChainEnd[]): readonly Finding[] {
   const waiting = waitersOf(tasks, members(group));
-  const need = needOf(tasks, group, waiting);
-  const confidence = need && sureness(graph, group, waiting, need);
-  return confidence === undefined ? [] : [toldOf(graph, tasks, group, { waiting, confidence })];
+  const behind = threadsBehind(graph, [...members(group), ...waiting]);
+  const need = behind.length > 0 ? needOfThreads(group, behind) : needOf(tasks, group, waiting);
+  const confidence = need && sureness(graph, group, { waiting, behind }, need);
+  return confidence === undefined ? [] : [toldOf(graph, tasks, group, { waiting, behind, confidence })];
 }
 
 function members(group: readonly ChainEnd[]): readonly RunTask[] {
   return group.map(({ task }) => task);
+}
+
+/** Threads want a lock: no thread waits for one because it has nothing to do. */
+function needOfThreads(group: readonly ChainEnd[], behind: readonly JudgedThread[]): Confidence {
+  const sure = behind.flatMap(({ waits }) => (waits ? [waits.confidence, waits.ownerConfidence ?? 'proven'] : []));
+  return weakest([...sure, ...(group.every(({ waits }) => waits.kind === 'sleep') ? [] : (['likely'] as const))]);
 }
 
 /** How sure it is that somebody with work to do waits for the end of a chain; undefined: it may well wait for work. */
@@ -173,20 +184,28 @@ const workingPercent = 20;
 function sureness(
   graph: WaitGraph,
   group: readonly ChainEnd[],
-  waiting: readonly PythonTask[],
+  { waiting, behind }: Behind,
   need: Confidence,
 ): Confidence | undefined {
   if (group.every(({ waits }) => waits.kind === 'sleep')) return need;
   const threads = group.flatMap(({ task }) => threadOf(graph, task) ?? []);
   if (threads.every(({ moved }) => moved === false)) return need;
-  const count = group.length + waiting.length;
+  // A loop may go on with others; who stood still all the time did not get the lock from it.
+  if (behind.length > 0 && behind.every(({ moved }) => moved === false)) return need;
+  const count = group.length + waiting.length + behind.length;
   if (threads.every(({ moved }) => moved !== true)) return count > 1 ? 'suspected' : undefined;
   const isWorking = threads.some(({ cpuPercent = 0 }) => cpuPercent >= workingPercent);
   return count >= crowd && !isWorking ? 'suspected' : undefined;
 }
 
-interface Told {
+/** Who waits for the end of a chain. */
+interface Behind {
   readonly waiting: readonly PythonTask[];
+  /** For a lock that a task of the chain holds. */
+  readonly behind: readonly JudgedThread[];
+}
+
+interface Told extends Behind {
   readonly confidence: Confidence;
 }
 
@@ -194,26 +213,41 @@ function toldOf(
   graph: WaitGraph,
   tasks: TaskGraph,
   group: readonly ChainEnd[],
-  { waiting, confidence }: Told,
+  { waiting, behind, confidence }: Told,
 ): Finding {
   const ends = members(group);
   const roots = ends.slice(0, toldThreads).map(taskRootOf);
   const others = [...ends.slice(toldThreads), ...waiting];
   const edges = ends.flatMap(({ address }) => tasks.edgesInto.get(address) ?? []);
+  const victims = [...new Set([...behind.map(({ lwp }) => lwp), ...victimsOf(graph, behind)])].sort((a, b) => a - b);
+  const holders = [...new Set(behind.flatMap(thread => holderOf(graph, thread) ?? []))];
   const threads = new Set(ends.flatMap(task => threadOf(graph, task) ?? []));
   return finding(classOf(group), {
     confidence,
-    summary: `${namedOf(ends)} ${sentenceOf(group, places(roots))}${stopsTasks(waiting, ends.length)}`,
+    summary: `${namedOf(ends)} ${sentenceOf(group, places(roots))}${stopsTasks(waiting, ends.length)}${stopsThreads(victims, ends, holders)}`,
     roots,
-    victims: [],
+    victims,
     ...(others.length > 0 && { tasks: others.map(({ address }) => address) }),
     evidence: [
+      ...behind.slice(0, toldThreads).flatMap(waitEvidence),
       ...edges.slice(0, toldThreads).flatMap(edgeEvidence),
       ...group.slice(0, toldThreads).flatMap(({ task, waits }) => evidenceOfTask(task, waits.evidence)),
       ...[...threads].flatMap(sampledEvidence),
     ],
-    next: nextFor(group, roots[0]?.function ?? 'it'),
+    next: [nextFor(group, roots[0]?.function ?? 'it'), ...holders.slice(0, 1).map(adviceForHolder)].join('; '),
   });
+}
+
+/** `; 3 threads wait for a lock that it holds`, or nothing. */
+function stopsThreads(
+  { length }: readonly number[],
+  ends: readonly PythonTask[],
+  [holder, ...others]: readonly PythonTask[],
+): string {
+  if (holder === undefined) return '';
+  const waiting = `; ${length} ${length === 1 ? 'thread waits' : 'threads wait'} for`;
+  if (others.length > 0) return `${waiting} locks that ${counted([holder, ...others])} hold`;
+  return `${waiting} a lock that ${ends.length === 1 && ends[0] === holder ? 'it' : nameOf(holder)} holds`;
 }
 
 function classOf([first]: readonly ChainEnd[]): FindingClass {

@@ -1,10 +1,11 @@
 import { type Evidence, formatAddress } from '../evidence.ts';
 import type { Root } from '../finding.ts';
-import { applicationFrame, originOf } from '../origin.ts';
+import { originOf, standingPlace } from '../origin.ts';
+import { evidenceOfTask, labelOf } from '../task-evidence.ts';
 import type { PythonTask, TaskEdge } from '../task-graph.ts';
 import type { JudgedThread } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
-import { enumerate } from './rule.ts';
+import { enumerate, isPassing } from './rule.ts';
 
 /** A task whose loop a thread of the process runs: only such a one can be a root. */
 export type RunTask = PythonTask & { readonly lwp: number };
@@ -21,10 +22,40 @@ export function threadOf({ threads }: WaitGraph, { lwp }: PythonTask): JudgedThr
 /** Where a task stands: its innermost frame of the service's own code, on the thread that runs its loop. */
 export function taskRootOf(task: RunTask): Root {
   const { address, lwp, kind, name, stack } = task;
-  const frame = applicationFrame(stack.map(each => ({ ...each, origin: originOf(each.file) })));
-  const { function: called = '(unknown)', file = '(unknown)', line = 0 } = frame ?? {};
+  const stands = standingPlace(stack.map(each => ({ ...each, origin: originOf(each.file) })));
+  const { function: called = '(unknown)', file = '(unknown)', line = 0 } = stands ?? {};
   const own = { kind, address, ...(name !== undefined && { name }) };
   return { lwp, function: called, file, line, task: own };
+}
+
+/** The suspended task, or greenlet, that holds the lock which a thread waits for. */
+export function holderOf({ tasks }: WaitGraph, { waits }: JudgedThread): PythonTask | undefined {
+  return waits?.ownerTask === undefined ? undefined : tasks?.tasks.get(waits.ownerTask);
+}
+
+/** Threads that wait for a lock which one of some suspended tasks holds, while the thread that runs it is free. */
+export function threadsBehind({ threads }: WaitGraph, tasks: readonly PythonTask[]): readonly JudgedThread[] {
+  const holders = new Set(tasks.map(({ address }) => address));
+  return [...threads.values()].filter(
+    thread =>
+      thread.waits?.ownerTask !== undefined &&
+      thread.waits.owner === undefined &&
+      holders.has(thread.waits.ownerTask) &&
+      !isPassing(thread),
+  );
+}
+
+/** What to do instead of keeping a thread's lock while others have their turn. */
+export function adviceForHolder({ kind }: PythonTask): string {
+  return kind === 'greenlet'
+    ? 'do not hold a lock of threads while other greenlets have their turn: release it before, or take one that gevent has patched'
+    : 'do not hold a threading lock across an await: release it before, or use asyncio.Lock';
+}
+
+/** `task "a"`, `a greenlet` */
+export function nameOf({ kind, name }: PythonTask): string {
+  const noun = kind === 'greenlet' ? 'greenlet' : 'task';
+  return name === undefined ? `a ${noun}` : `${noun} "${name}"`;
 }
 
 /** More are counted; the evidence names each. */
@@ -57,16 +88,6 @@ export function nounOf(tasks: readonly PythonTask[]): string {
 export function stopsTasks(waiting: readonly PythonTask[], rootCount: number): string {
   if (waiting.length === 0) return '';
   return `; ${counted(waiting)} ${waiting.length === 1 ? 'waits' : 'wait'} for ${rootCount === 1 ? 'it' : 'them'}`;
-}
-
-/** Name and address of one task. */
-export function labelOf({ kind, name, address }: PythonTask): string {
-  return `${kind === 'greenlet' ? 'greenlet' : 'task'}${name === undefined ? '' : ` "${name}"`} ${formatAddress(address)}`;
-}
-
-/** The entries, each with the task it was read of. */
-export function evidenceOfTask(task: PythonTask, entries: readonly Evidence[] = []): readonly Evidence[] {
-  return entries.map(entry => ({ ...entry, text: `${labelOf(task)}: ${entry.text}` }));
 }
 
 /** What shows that `from` waits, and that `to` has what it waits for. */

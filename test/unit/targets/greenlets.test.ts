@@ -158,6 +158,23 @@ test.each([
   expect(chain.finding?.summary).toMatch(/, peer 127\.0\.0\.1:\d+, without a limit; 5 greenlets wait for it$/);
 });
 
+test.each([
+  ['2.7', '22.10.2'],
+  ['3.11', '26.9.0'],
+  ['3.14', '26.9.0'],
+] as const)(
+  'on CPython %s, gevent %s, one that blocks on a lock of threads which another holds is a deadlock',
+  async (version, release) => {
+    const { findings, finding, roots, lwp } = await analyzeGreenlets(version, release, 'native');
+    expect(findings).toMatchObject([{ class: 'deadlock', confidence: 'proven', victims: [] }]);
+    expect(roots).toEqual([`take ${lwp}`]);
+    expect(finding?.summary).toMatch(
+      / for a lock that greenlet ".*" holds, which only this thread can run; it blocks the hub/,
+    );
+    expect(finding?.next).toMatch(/^do not hold a lock of threads while other greenlets have their turn/);
+  },
+);
+
 test('a greenlet that blocks the hub stops the others; a server of greenlets without work is silent', async () => {
   const blocked = await analyzeGreenlets('3.11', '26.9.0', 'blocked');
   expect(blocked.findings).toMatchObject([{ class: 'sleep' }]);

@@ -314,6 +314,62 @@ test.each([
   expect((await analyzeTasks('3.11', program, mode)).report.findings).toEqual([]);
 });
 
+describe.each(['3.8', '3.11', '3.13', '3.14'] as const)('a lock of threads in the tasks of CPython %s', version => {
+  test('that a suspended task holds is a deadlock of the thread that runs it and waits for it', async () => {
+    const { report, finding, lwp } = await analyzeTasks(version, 'thread_locks', 'itself');
+    expect(report.findings).toMatchObject([
+      { class: 'deadlock', confidence: 'proven', roots: [{ function: 'blocks', lwp }], victims: [] },
+    ]);
+    expect(finding?.summary).toMatch(
+      /for a lock that task "holds" holds, which only this thread can run; it blocks the event loop of 2 tasks$/,
+    );
+    const held = new RegExp(
+      `is held, since .*/thread_locks\\.py:\\d+, by task "holds" 0x\\w+, which thread ${lwp} runs$`,
+    );
+    expect(finding?.evidence.map(({ text }) => text)).toContainEqual(expect.stringMatching(held));
+    expect(renderText(report)).toMatch(/→ python-lock 0x\w+ ← task "holds" of thread \d+\n/);
+  });
+
+  test.each(['peer', 'reentrant'])(
+    'that a task holds while it waits for a silent peer is the fault of that: %s',
+    async mode => {
+      const { report, lwp } = await analyzeTasks(version, 'thread_locks', mode);
+      const others = report.threads.flatMap(thread => (thread.lwp === lwp ? [] : [thread.lwp]));
+      expect(others).toHaveLength(3);
+      others.sort((left, right) => left - right);
+      expect(report.findings).toMatchObject([
+        {
+          class: 'blocking-io',
+          confidence: 'likely',
+          summary: expect.stringMatching(/; 3 threads wait for a lock that it holds$/),
+          roots: [{ function: 'ask', lwp, task: { name: 'holds' } }],
+          victims: others,
+        },
+      ]);
+    },
+  );
+});
+
+test.each([
+  ['sleep', 'sleep proven: holds'],
+  // Which thread does a future's work is read from frames.
+  ['worker', 'deadlock likely: work'],
+])('of a lock of threads that a task holds while it awaits, one cause is told: %s', async (mode, expected) => {
+  const { report } = await analyzeTasks('3.11', 'thread_locks', mode);
+  const causes = report.findings.map(({ class: kind, confidence, roots }) => {
+    return `${kind} ${confidence}: ${roots.map(({ function: name }) => name).join(', ')}`;
+  });
+  expect(causes).toEqual([expected]);
+});
+
+test('of a lock of threads that a task gives back soon nothing is more than suspected', async () => {
+  const { report } = await analyzeTasks('3.11', 'thread_locks', 'turns', false);
+  for (const { confidence, next } of report.findings) {
+    expect(confidence).toBe('suspected');
+    expect(next).not.toContain('bare acquire');
+  }
+});
+
 test('of a loop that goes on with others a chain is no more than suspected; one that computes blocks it', async () => {
   const turning = await analyzeTasks('3.11', 'silent_peer', 'lock ticks', false);
   expect(turning.report.findings).toMatchObject([{ class: 'blocking-io', confidence: 'suspected' }]);

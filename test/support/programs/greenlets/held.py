@@ -1,6 +1,7 @@
 """Greenlets of a web service that wait for each other or for one. argv[1]: `circle` for three whose locks are taken in
 different orders, with two that wait for the first; `peer` for handlers behind one that waits for a silent database,
-`blocked` for a handler that blocks the hub by a call that gevent does not know, `idle` for a server without work."""
+`blocked` for a handler that blocks the hub by a call that gevent does not know, `native` for one that
+blocks on a lock of threads which another holds while it sleeps, `idle` for a server without work."""
 import os
 import site
 
@@ -57,6 +58,17 @@ def careless(environ):
     monkey.get_original("time", "sleep")(3600)
 
 
+def keeps(lock):
+    with lock:
+        gevent.sleep(3600)
+
+
+def wants(environ, lock):
+    gevent.sleep(0.3)
+    truth.report(spawned)
+    take(lock)
+
+
 def patient(environ):
     gevent.sleep(0.5)
 
@@ -102,12 +114,16 @@ elif mode == "blocked":
     spawn("careless", careless, environ("/report"))
     for number in range(5):
         spawn("order %d" % number, patient, environ("/orders/%d" % number))
+elif mode == "native":
+    lock = monkey.get_original("thread" if sys.version_info[0] == 2 else "_thread", "allocate_lock")()
+    spawn("keeps", keeps, lock)
+    spawn("wants", wants, environ("/report"), lock)
 elif mode == "idle":
     turn, work = threading.Lock(), gevent.queue.Queue()
     for number in range(4):
         spawn("consumer %d" % number, consume, turn, work)
         spawn("kept %d" % number, serve, socket.create_connection(silent.getsockname()))
-if mode != "blocked":
+if mode not in ("blocked", "native"):
     gevent.sleep(0.4)
     truth.report(spawned)
 gevent.event.Event().wait()
