@@ -1,10 +1,11 @@
+import { nounOfKind, titleOf } from '../verdict/task-names.ts';
 import { unknownHost } from './build-report.ts';
 import { awaitedGils, gilWaiters } from './interpreter.ts';
 import { localVariables } from './local-variables.ts';
 import { isStandardLibrary, shortPlace } from './place.ts';
 import type { Report, ReportFinding, ReportThread } from './schema.ts';
 import { stoppedRequests } from './stopped-requests.ts';
-import { label } from './summary.ts';
+import { label, requestOf } from './summary.ts';
 import { stoppedTasks, suspendedWork } from './suspended-work.ts';
 
 /** What a reader sees, before it becomes text, Markdown or HTML: data as it is, not yet escaped. */
@@ -103,10 +104,9 @@ function placesOf({ threads, tasks = [] }: Report, { roots }: ReportFinding): re
     const thread = threads.find(({ lwp }) => lwp === root.lwp);
     const own = thread?.python.find(({ file, line }) => file === root.file && line === root.line)?.source;
     const source = root.task === undefined ? own : root.source;
-    const { request } =
-      (root.task === undefined ? thread : tasks.find(({ address }) => address === root.task?.address)) ?? {};
+    const request = requestOf(root, { threads, tasks });
     const serving = request === undefined ? '' : `, serving ${request.method} ${request.path}`;
-    const suspended = root.task === undefined ? '' : `, a ${root.task.kind === 'greenlet' ? 'greenlet' : 'task'} of`;
+    const suspended = root.task === undefined ? '' : `, a ${nounOfKind(root.task.kind)} of`;
     const heading = {
       kind: 'paragraph',
       text: `${place} in ${root.function}${suspended === '' ? ',' : suspended} thread ${root.lwp}${serving}${sourceNote(source?.status)}`,
@@ -146,8 +146,7 @@ function waitsOf({ threads, tasks = [] }: Report): readonly string[] {
 function holderText(address: string | undefined, tasks: NonNullable<Report['tasks']>): string | undefined {
   const task = address === undefined ? undefined : tasks.find(each => each.address === address);
   if (task === undefined) return undefined;
-  const noun = task.kind === 'greenlet' ? 'greenlet' : 'task';
-  return ` ← ${noun}${task.name === undefined ? '' : ` "${task.name}"`}${task.lwp === undefined ? '' : ` of thread ${task.lwp}`}`;
+  return ` ← ${titleOf(task)}${task.lwp === undefined ? '' : ` of thread ${task.lwp}`}`;
 }
 
 /** ` ← thread 12`; of a semaphore, ` ← any of threads 12, 13`, ` ← perhaps thread 12` where others hold permits besides. */

@@ -109,14 +109,18 @@ function sourceLine(thread: ReportThread | undefined, root: ReportFinding['roots
   return text === '' ? undefined : text;
 }
 
-function requestsOf({ roots }: ReportFinding, { threads, tasks }: Workers): readonly string[] {
-  return distinct(
-    roots.map(({ lwp, task }) =>
-      task === undefined
-        ? threads.find(thread => thread.lwp === lwp)?.request
-        : tasks.find(({ address }) => address === task.address)?.request,
-    ),
-  );
+function requestsOf({ roots }: ReportFinding, workers: Workers): readonly string[] {
+  return distinct(roots.map(root => requestOf(root, workers)));
+}
+
+/** The request that a root answers: its task's, or its thread's. */
+export function requestOf(
+  { lwp, task }: ReportFinding['roots'][number],
+  { threads, tasks }: Workers,
+): ReportThread['request'] {
+  return task === undefined
+    ? threads.find(thread => thread.lwp === lwp)?.request
+    : tasks.find(({ address }) => address === task.address)?.request;
 }
 
 /** Those of suspended tasks that wait; those of threads are told with these. */

@@ -1,3 +1,4 @@
+import { nounOfKind } from '../verdict/task-names.ts';
 import type { Block } from './outline.ts';
 import { isStandardLibrary, shortPlace } from './place.ts';
 import type { Report, ReportFinding, ReportTask } from './schema.ts';
@@ -39,8 +40,8 @@ export function waitForEachOther(tasks: readonly ReportTask[]): string | undefin
   const rest = circle.length > namedLimit ? ` and ${circle.length - namedLimit} more` : '';
   return [
     circle.length === 1
-      ? `a ${nounOf(first)} waits for itself: `
-      : `${circle.length} ${nounOf(first)}s wait for each other: `,
+      ? `a ${nounOfKind(first.kind)} waits for itself: `
+      : `${circle.length} ${nounOfKind(first.kind)}s wait for each other: `,
     named.join(', '),
     rest,
     waiting === 0 ? '' : `; ${waiting} more ${waiting === 1 ? 'waits' : 'wait'} for them`,
@@ -53,7 +54,7 @@ function loopBlocks(tasks: readonly ReportTask[]): readonly Block[] {
   );
   const items = groups.slice(0, lineLimit).map(groupLine);
   const rest = groups.length - items.length;
-  const noun = tasks[0] === undefined ? 'task' : nounOf(tasks[0]);
+  const noun = tasks[0] === undefined ? 'task' : nounOfKind(tasks[0].kind);
   return [
     { kind: 'paragraph', text: `${loopName(tasks)}: ${tasks.length} ${tasks.length === 1 ? noun : `${noun}s`}` },
     { kind: 'list', items: rest === 0 ? items : [...items, `and ${rest} more that stand elsewhere`] },
@@ -97,12 +98,8 @@ function groupStack(tasks: readonly ReportTask[]): Block {
 function labelOf(tasks: readonly ReportTask[]): string {
   const names = tasks.slice(0, namedLimit).map(({ name = 'without a name' }) => name);
   if (tasks.length === 1) return names.join('');
-  const noun = tasks[0] === undefined ? 'task' : nounOf(tasks[0]);
+  const noun = tasks[0] === undefined ? 'task' : nounOfKind(tasks[0].kind);
   return `${tasks.length} ${noun}s (${[...new Set(names)].join(', ')}${tasks.length > namedLimit ? ', …' : ''})`;
-}
-
-function nounOf({ kind }: ReportTask): string {
-  return kind === 'greenlet' ? 'greenlet' : 'task';
 }
 
 /** Of the standard library, or of gevent, which switches greenlets. */

@@ -82,8 +82,8 @@ function accountOf(holders: readonly PermitHolder[], held: number, initial: numb
  * circle is closed.
  */
 export function withPermitOwners(threads: readonly JudgedThread[]): readonly JudgedThread[] {
-  const needs = new Map(threads.flatMap(({ lwp, waits }) => (waits === undefined ? [] : [[lwp, needsOf(waits)]])));
   if (threads.every(({ waits }) => waits?.holders === undefined)) return threads;
+  const needs = new Map(threads.flatMap(({ lwp, waits }) => (waits === undefined ? [] : [[lwp, needsOf(waits)]])));
   const rounds = freedIn(needs);
   const order = new Map(threads.map(thread => [thread.lwp, standing(thread)]));
   return threads.map(thread => {

@@ -1,9 +1,10 @@
 import { type Evidence, formatAddress } from './evidence.ts';
 import type { PythonTask } from './task-graph.ts';
+import { titleOf } from './task-names.ts';
 
 /** Name and address of one task. */
-export function labelOf({ kind, name, address }: PythonTask): string {
-  return `${kind === 'greenlet' ? 'greenlet' : 'task'}${name === undefined ? '' : ` "${name}"`} ${formatAddress(address)}`;
+export function labelOf(task: PythonTask): string {
+  return `${titleOf(task)} ${formatAddress(task.address)}`;
 }
 
 /** The entries, each with the task it was read of. */

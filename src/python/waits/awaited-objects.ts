@@ -8,8 +8,9 @@ import { awaitedEvidence, lockObjectAt, takenEvidence } from '../locks/lock-obje
 import { awaitedWord, boundTo, slotEvidence } from '../locks/locks.ts';
 import { type Semaphore, semaphoreAt } from '../locks/semaphores.ts';
 import { attempt, type Heap } from '../objects/heap.ts';
+import { lengthOf, listItems } from '../objects/lists.ts';
 import type { Evidence, PythonWait, RunningFuture } from '../process.ts';
-import { futureWaiters, lengthOf, listItems } from './future-waiters.ts';
+import { futureWaiters } from './future-waiters.ts';
 import {
   futureWaits,
   jobs,

@@ -1,4 +1,5 @@
 import { attempt, type Heap } from '../objects/heap.ts';
+import { listItems } from '../objects/lists.ts';
 
 const waiterLimit = 256;
 
@@ -6,15 +7,4 @@ const waiterLimit = 256;
 export function futureWaiters(heap: Heap, future: bigint): readonly bigint[] {
   const list = attempt(() => heap.attribute(future, '_waiters'));
   return (list === undefined ? undefined : attempt(() => listItems(heap, list, waiterLimit))) ?? [];
-}
-
-/** `ob_item` follows `ob_size` (Include/listobject.h). */
-export function listItems(heap: Heap, list: bigint, limit: number): readonly bigint[] {
-  const count = Math.min(lengthOf(heap, list), limit);
-  return count === 0 ? [] : heap.pointers(heap.pointer(heap.field(list, 8)), count);
-}
-
-/** `ob_size` of a list or deque. */
-export function lengthOf(heap: Heap, object: bigint): number {
-  return heap.count(heap.field(object, 0), Number.MAX_SAFE_INTEGER);
 }

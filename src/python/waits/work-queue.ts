@@ -1,6 +1,7 @@
 import type { LiveFrame } from '../frames/frames.ts';
 import { dequeCount, dequeItems, type Item } from '../objects/deque.ts';
 import type { Heap } from '../objects/heap.ts';
+import { listStart } from '../objects/lists.ts';
 import type { Evidence } from '../process.ts';
 
 /** Functions in which a worker waits for its next item of work; where the queue is written in C it has none. */
@@ -29,8 +30,6 @@ const simpleQueues = [
   { size: 40, shape: 'list', list: 16, position: 24 },
   { size: 56, shape: 'ring', first: 16, items: 24, capacity: 32, count: 40 },
 ] as const;
-/** `ob_item` of a list, behind `ob_size` (Include/listobject.h). */
-const listItems = 8;
 
 /** Items in a `queue.SimpleQueue` or a `queue.Queue`; undefined for other objects. */
 export function waitingItems(heap: Heap, queue: bigint): Waiting | undefined {
@@ -89,7 +88,7 @@ function itemsOfSimple(heap: Heap, queue: bigint, limit: number): readonly Item[
     case 'list': {
       const list = heap.pointer(heap.field(queue, row.list));
       const all = heap.count(list + BigInt(heap.layout.object.itemCount), itemLimit);
-      const items = heap.pointer(heap.field(list, listItems));
+      const items = listStart(heap, list);
       const count = Math.max(0, all - number(row.position));
       return slots(heap, Math.min(count, limit), back => items + BigInt(8 * (all - 1 - back)));
     }

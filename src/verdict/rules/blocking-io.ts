@@ -6,6 +6,7 @@ import { holdsWantedLock } from './lock-wait.ts';
 import {
   alikeThreads,
   enumerate,
+  enumerateFirst,
   finding,
   isPassing,
   named,
@@ -73,13 +74,13 @@ function fromGroup(graph: WaitGraph, group: readonly WaitingThread[]): Finding {
 function question(waits: readonly Wait[]): string {
   if (waits.every(({ kind }) => kind === 'child')) {
     const pids = distinct(waits.map(({ pid }) => pid));
-    return `look at what ${pids.length === 0 ? 'the child process' : `child process ${short(pids)}`} does`;
+    return `look at what ${pids.length === 0 ? 'the child process' : `child process ${enumerateFirst(pids)}`} does`;
   }
   const calls = distinct(waits.map(({ syscall }) => syscall));
   if (calls.length > 0 && calls.every(call => locksFiles.has(call)))
     return 'see who holds the lock of that file (lslocks)';
   const peers = distinct(waits.map(({ peer }) => peer));
-  const others = `${peers.length === 0 ? 'the other end' : short(peers)} ${peers.length > 1 ? 'do' : 'does'} not`;
+  const others = `${peers.length === 0 ? 'the other end' : enumerateFirst(peers)} ${peers.length > 1 ? 'do' : 'does'} not`;
   const isWriting = calls.length > 0 && calls.every(call => writes.has(call));
   return isWriting ? `see why ${others} read what is written` : `ask why ${others} answer`;
 }
@@ -92,9 +93,11 @@ function partner(waits: readonly Wait[]): string {
   const fds = distinct(waits.map(({ fd }) => fd));
   const peers = distinct(waits.map(({ peer }) => peer));
   const pids = distinct(waits.map(({ pid }) => pid));
-  const children = pids.length === 0 ? '' : ` of child ${pids.length === 1 ? 'process' : 'processes'} ${short(pids)}`;
-  const through = fds.length === 0 ? '' : ` on ${fds.length === 1 ? 'descriptor' : 'descriptors'} ${short(fds)}`;
-  const to = peers.length === 0 ? '' : `, ${peers.length === 1 ? 'peer' : 'peers'} ${short(peers)}`;
+  const children =
+    pids.length === 0 ? '' : ` of child ${pids.length === 1 ? 'process' : 'processes'} ${enumerateFirst(pids)}`;
+  const through =
+    fds.length === 0 ? '' : ` on ${fds.length === 1 ? 'descriptor' : 'descriptors'} ${enumerateFirst(fds)}`;
+  const to = peers.length === 0 ? '' : `, ${peers.length === 1 ? 'peer' : 'peers'} ${enumerateFirst(peers)}`;
   return `${calls.length === 0 ? 'input or output' : enumerate(calls)}${children}${through}${to}`;
 }
 
@@ -109,13 +112,4 @@ function limit(waits: readonly Wait[]): string {
 
 function distinct<T>(values: readonly (T | undefined)[]): readonly T[] {
   return [...new Set(values)].filter(value => value !== undefined);
-}
-
-const shown = 3;
-
-/** `a, b, c and 5 more` */
-function short(items: readonly (string | number)[]): string {
-  return items.length <= shown
-    ? enumerate(items)
-    : enumerate([...items.slice(0, shown), `${items.length - shown} more`]);
 }

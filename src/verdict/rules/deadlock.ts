@@ -22,13 +22,14 @@ function fromCycle(graph: WaitGraph, cycle: readonly WaitEdge[]): Finding {
   const members = cycle.flatMap(({ from }) => graph.threads.get(from) ?? []);
   const roots = members.map(rootOf);
   const victims = victimsOf(graph, roots);
+  const holders = holdersOf(graph, cycle);
   return finding('deadlock', {
     confidence: weakest(cycle.map(({ confidence }) => confidence)),
-    summary: `${summaryOf(cycle, roots, holdersOf(graph, cycle))}${stops(victims, roots)}`,
+    summary: `${summaryOf(cycle, roots, holders)}${stops(victims, roots)}`,
     roots,
     victims,
     evidence: cycle.flatMap(edge => edgeEvidence(graph, edge)),
-    next: nextFor(cycle, roots, holdersOf(graph, cycle)),
+    next: nextFor(cycle, roots, holders),
   });
 }
 

@@ -7,6 +7,7 @@ import { type Pool, victimsOf, type WaitGraph } from '../wait-graph.ts';
 import {
   alike,
   enumerate,
+  enumerateFirst,
   evidenceOf,
   finding,
   place,
@@ -72,7 +73,8 @@ function stateOf({ workers, shared, starvesItself }: StandingPool): string {
   );
   if (starvesItself)
     return `${workers.length === 1 ? 'waits' : 'wait'} for work that is still in the pool's own queue: ${enumerate(places)}`;
-  if (shared === undefined) return `are stuck, waiting for ${short(purposesOf(workers))}: ${enumerate(places)}`;
+  if (shared === undefined)
+    return `are stuck, waiting for ${enumerateFirst(purposesOf(workers), shownPurposes)}: ${enumerate(places)}`;
   const { waits } = shared;
   const why = waits === undefined ? 'which uses the CPU all the time' : `which waits for ${awaited(waits)}`;
   const whom = workers.includes(shared) ? `one of them, thread ${shared.lwp}` : `thread ${shared.lwp}`;
@@ -89,11 +91,6 @@ function purposesOf(workers: readonly JudgedThread[]): readonly string[] {
 }
 
 const shownPurposes = 2;
-
-function short(purposes: readonly string[]): string {
-  if (purposes.length <= shownPurposes) return enumerate(purposes);
-  return enumerate([...purposes.slice(0, shownPurposes), `${purposes.length - shownPurposes} more`]);
-}
 
 function queued({ waiting }: Pool): string {
   if (waiting === undefined || waiting === 0) return '';

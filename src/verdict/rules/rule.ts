@@ -99,6 +99,11 @@ export function enumerate(items: readonly (string | number)[]): string {
   return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
 }
 
+/** `a, b, c and 5 more`, where there are more than `shown` */
+export function enumerateFirst(items: readonly (string | number)[], shown = 3): string {
+  return enumerate(items.length <= shown ? items : [...items.slice(0, shown), `${items.length - shown} more`]);
+}
+
 /** Threads whose evidence is told, of those that wait for one thing. */
 export const toldThreads = 16;
 

@@ -17,6 +17,7 @@ import { victimsOf, type WaitGraph } from '../wait-graph.ts';
 import {
   alike,
   enumerate,
+  enumerateFirst,
   finding,
   patienceSeconds,
   places,
@@ -285,15 +286,8 @@ function sentenceOf(group: readonly ChainEnd[], where: string): string {
 function partnerOf(group: readonly ChainEnd[]): string {
   const peers = [...new Set(group.flatMap(({ waits }) => waits.peer ?? []))];
   const fds = [...new Set(group.flatMap(({ waits }) => waits.fd ?? []))];
-  const through = fds.length === 0 ? '' : ` on descriptor${fds.length === 1 ? '' : 's'} ${short(fds)}`;
+  const through = fds.length === 0 ? '' : ` on descriptor${fds.length === 1 ? '' : 's'} ${enumerateFirst(fds)}`;
   return `input or output${through}${peers.length === 0 ? '' : `, peer ${enumerate(peers)}`}`;
-}
-
-const shown = 3;
-
-/** `a, b, c and 5 more` */
-function short(items: readonly number[]): string {
-  return enumerate(items.length <= shown ? items : [...items.slice(0, shown), `${items.length - shown} more`]);
 }
 
 function limitText(group: readonly ChainEnd[]): string {

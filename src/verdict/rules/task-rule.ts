@@ -3,6 +3,7 @@ import type { Root } from '../finding.ts';
 import { originOf, standingPlace } from '../origin.ts';
 import { evidenceOfTask, labelOf } from '../task-evidence.ts';
 import type { PythonTask, TaskEdge } from '../task-graph.ts';
+import { titleOf } from '../task-names.ts';
 import type { JudgedThread } from '../thread.ts';
 import type { WaitGraph } from '../wait-graph.ts';
 import { enumerate, isPassing } from './rule.ts';
@@ -53,9 +54,8 @@ export function adviceForHolder({ kind }: PythonTask): string {
 }
 
 /** `task "a"`, `a greenlet` */
-export function nameOf({ kind, name }: PythonTask): string {
-  const noun = kind === 'greenlet' ? 'greenlet' : 'task';
-  return name === undefined ? `a ${noun}` : `${noun} "${name}"`;
+export function nameOf(task: PythonTask): string {
+  return `${task.name === undefined ? 'a ' : ''}${titleOf(task)}`;
 }
 
 /** More are counted; the evidence names each. */
