@@ -112,3 +112,11 @@ def loopback_pair():
     peer, _ = listener.accept()
     listener.close()
     return client, peer
+
+
+def trickle(*peers):
+    """Peers that are slow but alive: each gets one byte every 100 ms."""
+    while True:
+        for peer in peers:
+            peer.sendall(b".")
+        time.sleep(0.1)

@@ -3,16 +3,10 @@ import threading
 import time
 from multiprocessing.pool import ThreadPool
 
-from common import await_members, join_in, loopback_pair, park, start
+from common import await_members, join_in, loopback_pair, park, start, trickle
 
 pool = ThreadPool(3)
 are_busy = [threading.Event() for _ in range(3)]
-
-
-def send(peer):
-    while True:
-        peer.sendall(b".")
-        time.sleep(0.1)
 
 
 def receive(connection):
@@ -43,5 +37,5 @@ pool.apply_async(work_off, [client])
 pool.apply_async(show_own, [1])
 pool.apply_async(show_own, [2])
 await_members(3)
-start(send, peer)
+start(trickle, peer)
 park()

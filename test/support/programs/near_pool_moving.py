@@ -1,7 +1,5 @@
 """Every worker of a pool is at work, and more work waits; but they get on with it. NEVER: any"""
-import time
-
-from common import await_members, join_in, loopback_pair, park, start
+from common import await_members, join_in, loopback_pair, park, start, trickle
 
 try:
     from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +14,6 @@ except ImportError:
         pool.apply_async(function, args)
 
 
-def send(peers):
-    while True:
-        for peer in peers:
-            peer.sendall(b".")
-        time.sleep(0.1)
-
-
 def receive(connection):
     join_in(receive)
     while connection.recv(1):
@@ -33,5 +24,5 @@ pairs = [loopback_pair() for _ in range(5)]
 for client, peer in pairs:
     submit(receive, client)
 await_members(3)
-start(send, [peer for client, peer in pairs])
+start(trickle, *[peer for client, peer in pairs])
 park()

@@ -1,17 +1,10 @@
 """Every worker of a pool waits for results of another pool, which gets on with its work. NEVER: any. SINCE: 3.6"""
-import time
 from concurrent import futures
 
-from common import await_members, join_in, loopback_pair, park, start
+from common import await_members, join_in, loopback_pair, park, start, trickle
 
 shop = futures.ThreadPoolExecutor(max_workers=2)
 prices = futures.ThreadPoolExecutor(max_workers=1)
-
-
-def send(peer):
-    while True:
-        peer.sendall(b".")
-        time.sleep(0.1)
 
 
 def fetch_price(connection):
@@ -38,5 +31,5 @@ shop.submit(show_second, prices.submit(abs, -1))
 await_members(3)
 for item in range(3):
     shop.submit(abs, item)
-start(send, peer)
+start(trickle, peer)
 park()

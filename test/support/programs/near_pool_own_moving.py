@@ -1,19 +1,12 @@
 """All workers of a pool but one wait for results of their own pool, which the last one works out one after the other.
 NEVER: any. SINCE: 3.6"""
 import threading
-import time
 from concurrent import futures
 
-from common import await_members, join_in, loopback_pair, park, start
+from common import await_members, join_in, loopback_pair, park, start, trickle
 
 pool = futures.ThreadPoolExecutor(max_workers=3)
 are_all_busy = threading.Barrier(3)
-
-
-def send(peer):
-    while True:
-        peer.sendall(b".")
-        time.sleep(0.1)
 
 
 def receive(connection):
@@ -38,5 +31,5 @@ pool.submit(work_off, client)
 pool.submit(show_own, -1)
 pool.submit(show_own, -2)
 await_members(3)
-start(send, peer)
+start(trickle, peer)
 park()

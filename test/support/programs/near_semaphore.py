@@ -3,19 +3,13 @@ without a block, the permit of a block was given back by another thread. NEVER: 
 import threading
 import time
 
-from common import loopback_pair, park, start
+from common import loopback_pair, park, start, trickle
 
 working = threading.BoundedSemaphore(2)
 bare = threading.BoundedSemaphore(2)
 given_back = threading.BoundedSemaphore(1)
 locks = [threading.Lock() for _ in range(3)]
 has_permit, has_lock, is_given, has_again, is_working, is_taken = [threading.Event() for _ in range(6)]
-
-
-def send(peer):
-    while True:
-        peer.sendall(b".")
-        time.sleep(0.1)
 
 
 def receive(connection):
@@ -81,7 +75,7 @@ def wait_given():
 
 
 client, peer = loopback_pair()
-start(send, peer)
+start(trickle, peer)
 start(receive, client)
 start(take_working)
 start(take_lock)

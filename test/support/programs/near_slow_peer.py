@@ -1,13 +1,5 @@
 """A thread reads from a peer that is slow but alive: one byte every 100 ms. NEVER: any"""
-import time
-
-from common import loopback_pair, park, start
-
-
-def send(peer):
-    while True:
-        peer.sendall(b".")
-        time.sleep(0.1)
+from common import loopback_pair, park, start, trickle
 
 
 def receive(connection):
@@ -17,5 +9,5 @@ def receive(connection):
 
 client, peer = loopback_pair()
 start(receive, client)
-start(send, peer)
+start(trickle, peer)
 park()
